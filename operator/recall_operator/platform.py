@@ -1,0 +1,122 @@
+"""The `Platform` document: what was made once per account, told to the operator.
+
+The CDK app (or the local stack) publishes it, the operator mounts it as a file: one model on both sides. It is the
+only place from which the operator learns where AWS is; there is no second way for a cluster on one machine.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+HostName = Annotated[str, Field(pattern=r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
+
+
+class PlatformModel(BaseModel):
+    """Base of all parts: camelCase in the document, unknown fields refused, never changed after loading."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True)
+
+
+class ClusterFacts(PlatformModel):
+    """The Kubernetes cluster that the operator runs in."""
+
+    name: str = Field(description="Name of the EKS cluster: owner in tags, and where Pod Identity associations go.")
+
+
+class AwsFacts(PlatformModel):
+    """The AWS account and where its services answer."""
+
+    account_id: str = Field(pattern=r"^\d{12}$")
+    region: str
+    endpoint_urls: dict[str, str] = Field(
+        default_factory=dict,
+        description=(
+            "Addresses to use instead of AWS's own: boto3's variables AWS_ENDPOINT_URL and AWS_ENDPOINT_URL_<SERVICE>, "
+            "given to the API's pods as they are."
+        ),
+    )
+
+
+class DnsFacts(PlatformModel):
+    """The hosted zone in which instances get their names."""
+
+    hosted_zone_id: str
+    zone_name: HostName
+    """Name of the zone, without the last dot."""
+
+
+class IdentityFacts(PlatformModel):
+    """The Cognito user pool that all instances share."""
+
+    user_pool_id: str
+    token_issuer: str
+    """Exact `iss` of its tokens."""
+    jwks_url: str
+    sign_in_url: str
+    """Base address of the hosted sign-in pages."""
+
+
+class AliasTarget(PlatformModel):
+    """Something that a Route 53 alias record can point to."""
+
+    dns_name: HostName
+    hosted_zone_id: str
+
+
+class WebFacts(PlatformModel):
+    """The web app's distribution, and how browsers reach instances."""
+
+    distribution: AliasTarget
+    scheme: str = Field(default="https", pattern=r"^https?$")
+    port: int | None = Field(default=None, ge=1, le=65535)
+    """Port in the addresses that people open; none means the scheme's own."""
+
+    def origin(self, hostname: str) -> str:
+        """Return the origin (RFC 6454) of `hostname` as browsers write it."""
+        return f"{self.scheme}://{hostname}" + (f":{self.port}" if self.port else "")
+
+
+class IngressFacts(PlatformModel):
+    """How requests from outside reach the API's pods."""
+
+    class_name: str = "alb"
+    annotations: dict[str, str] = Field(default_factory=dict)
+    load_balancer_zone_id: str
+    """Route 53 zone id of the region's load balancers, needed for alias records.
+
+    Source: AWS General Reference, Elastic Load Balancing endpoints.
+    """
+
+
+class WorkloadFacts(PlatformModel):
+    """Defaults of the API's pods."""
+
+    image: str
+    """Image of the API when an instance names none."""
+
+
+class Platform(PlatformModel):
+    """Everything per account that the operator needs."""
+
+    cluster: ClusterFacts
+    aws: AwsFacts
+    dns: DnsFacts
+    identity: IdentityFacts
+    web: WebFacts
+    ingress: IngressFacts
+    workload: WorkloadFacts
+
+    @classmethod
+    def load(cls, path: Path) -> Platform:
+        """Read the document at `path` (YAML or JSON).
+
+        Raises:
+            OSError: the file cannot be read.
+            pydantic.ValidationError: it is not a Platform document; the error names each field.
+        """
+        return cls.model_validate(yaml.safe_load(path.read_text()))
