@@ -106,5 +106,3 @@ class Environment(StrEnum):
     GUARDRAIL_ID = "RECALL_GUARDRAIL_ID"
     """Empty when the instance has no guardrail."""
     GUARDRAIL_VERSION = "RECALL_GUARDRAIL_VERSION"
-
-

@@ -1,0 +1,224 @@
+"""Errors as RFC 9457 problem documents: one shape for everything that is not an answer.
+
+`type` is stable and meant for programs; `title` and `detail` are meant for people and may change. What a user sent
+is never echoed: a memory's text must not come back in an error, nor reach a log through one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
+
+from botocore.exceptions import ClientError
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from recall_api.telemetry import log
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fastapi import FastAPI
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+PROBLEM_MEDIA_TYPE: Final = "application/problem+json"
+TYPE_PREFIX: Final = "urn:recall:problem:"
+"""Types are URNs, so that they stay the same whatever the instance's host name is."""
+
+
+class InvalidField(BaseModel):
+    """One part of a request that was refused."""
+
+    field: str = Field(description="Where it is, such as `body.text` or `query.limit`.")
+    message: str
+    code: str = Field(description="Stable name of the rule that it breaks.")
+
+
+class Problem(BaseModel):
+    """An RFC 9457 problem document."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str = Field(description="Stable name of the kind of problem.", examples=[TYPE_PREFIX + "not-found"])
+    title: str
+    status: int
+    detail: str | None = None
+    instance: str | None = Field(default=None, description="The request, as it is named in the logs.")
+    errors: list[InvalidField] | None = Field(default=None, description="Parts of the request that were refused.")
+
+
+@dataclass  # not frozen: Python sets the traceback of what is raised
+class ProblemError(Exception):
+    """Raised anywhere below a route to answer with a problem document."""
+
+    status: int
+    slug: str
+    title: str
+    detail: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def document(self, instance: str | None = None) -> dict[str, Any]:
+        """Return the problem document, without members that say nothing."""
+        members: dict[str, Any] = {
+            "type": TYPE_PREFIX + self.slug,
+            "title": self.title,
+            "status": self.status,
+            "detail": self.detail,
+            "instance": instance,
+            **self.extra,
+        }
+        return {name: value for name, value in members.items() if value is not None}
+
+
+def not_found(what: str) -> ProblemError:
+    """Return the error for `what` (such as `memory`) that is not there, or is another user's."""
+    return ProblemError(404, "not-found", "Not found", f"There is no such {what}.")
+
+
+def unavailable(what: str, retry_after: int = 2) -> ProblemError:
+    """Return the error for a service behind the API (`what`) that does not answer; try again in `retry_after` s."""
+    return ProblemError(
+        503,
+        "unavailable",
+        "Temporarily unavailable",
+        f"{what} does not answer at the moment; try again.",
+        headers={"Retry-After": str(retry_after)},
+    )
+
+
+def invalid(location: str, message: str, code: str) -> ProblemError:
+    """Return the error for a value at `location` (such as `query.cursor`) that a schema cannot check."""
+    refused = InvalidField(field=location, message=message, code=code)
+    return ProblemError(422, "invalid-request", "Invalid request", message, extra={"errors": [refused.model_dump()]})
+
+
+def error_code(error: BaseException) -> str:
+    """Return AWS's code for `error`, or the class's name for one that never reached AWS."""
+    if isinstance(error, ClientError):
+        return str(error.response.get("Error", {}).get("Code", "Unknown"))
+    return type(error).__name__
+
+
+_TRANSIENT: frozenset[str] = frozenset(
+    {
+        "InternalServerError",
+        "InternalServerException",
+        "LimitExceededException",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "ServiceUnavailable",
+        "ServiceUnavailableException",
+        "ThrottlingException",
+        "TransactionConflictException",
+        "TransactionInProgressException",
+    }
+)
+
+
+def as_problem(error: ClientError) -> ProblemError | None:
+    """Return the 503 for an error that passes by itself; none for one that is a fault of ours."""
+    return unavailable("Storage") if error_code(error) in _TRANSIENT else None
+
+
+def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return the OpenAPI description of these problem answers for a route."""
+    return {
+        status: {
+            "description": HTTPStatus(status).phrase,
+            "content": {PROBLEM_MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        }
+        for status in statuses
+    }
+
+
+def request_urn(request: Request) -> str | None:
+    """Return the name of this request in logs and problems."""
+    request_id = request.scope.get("recall.request_id")
+    return f"urn:recall:request:{request_id}" if request_id else None
+
+
+def _respond(request: Request, error: ProblemError) -> JSONResponse:
+    return JSONResponse(
+        error.document(request_urn(request)),
+        status_code=error.status,
+        headers=dict(error.headers),
+        media_type=PROBLEM_MEDIA_TYPE,
+    )
+
+
+INTERNAL: Final = ProblemError(
+    500, "internal", "Internal error", "This is a fault of Recall; `instance` names it in the logs."
+)
+
+_TITLES: Final = {
+    404: ("not-found", "Not found"),
+    405: ("method-not-allowed", "Method not allowed"),
+    413: ("too-large", "Request too large"),
+}
+
+
+async def _on_problem(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, ProblemError)  # noqa: S101 - the handler is registered for this type only
+    return _respond(request, error)
+
+
+async def _on_http(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)  # noqa: S101 - as above
+    slug, title = _TITLES.get(error.status_code, ("http-error", HTTPStatus(error.status_code).phrase))
+    return _respond(request, ProblemError(error.status_code, slug, title, headers=error.headers or {}))
+
+
+async def _on_validation(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - as above
+    refused = [
+        InvalidField(
+            field=".".join(str(part) for part in item["loc"]), message=item["msg"], code=item["type"]
+        ).model_dump()
+        for item in error.errors()
+    ]
+    detail = "; ".join(f"{item['field']}: {item['message']}" for item in refused[:3])
+    return _respond(request, ProblemError(422, "invalid-request", "Invalid request", detail, extra={"errors": refused}))
+
+
+class UnexpectedErrors:
+    """ASGI middleware, the innermost one: a fault of ours is logged and answered with a problem like any other.
+
+    Starlette's own place for this lies outside of all middleware, where an answer gets neither CORS nor security
+    headers: a browser could not read it.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Run one request; an answer that has begun is broken off, so that its reader sees that it is incomplete."""
+        started = False
+
+        async def send_noting(message: Message) -> None:
+            nonlocal started
+            started = started or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_noting)
+        except Exception as error:
+            if scope["type"] != "http":
+                raise
+            log.exception("unexpected error", request_id=scope.get("recall.request_id"))
+            if started:
+                raise
+            problem = as_problem(error) if isinstance(error, ClientError) else None
+            await _respond(Request(scope), problem or INTERNAL)(scope, receive, send)
+
+
+def install(app: FastAPI) -> None:
+    """Make `app` answer every error with a problem document."""
+    app.add_exception_handler(ProblemError, _on_problem)
+    app.add_exception_handler(HTTPException, _on_http)
+    app.add_exception_handler(RequestValidationError, _on_validation)
+    app.add_middleware(UnexpectedErrors)
