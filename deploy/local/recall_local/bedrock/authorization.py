@@ -1,0 +1,67 @@
+"""Asking the emulated IAM whether a caller may use a model.
+
+Bedrock Runtime checks `bedrock:InvokeModel` (Converse and InvokeModel) and `bedrock:InvokeModelWithResponseStream`
+(ConverseStream); the emulator that holds roles, policies and keys decides, signature included.
+"""
+
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING
+
+import aiohttp
+from aiohttp import web
+
+from recall_local.aws.emulator import ACCOUNT_ID, AUTHORIZE_PATH
+from recall_local.bedrock.errors import BedrockError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from recall_local.bedrock.models import Invocation
+
+ACTIONS = {
+    "Converse": "bedrock:InvokeModel",
+    "ConverseStream": "bedrock:InvokeModelWithResponseStream",
+    "InvokeModel": "bedrock:InvokeModel",
+}
+
+
+class Authorization:
+    """Asks the emulator at `endpoint`; without one, everybody may do everything."""
+
+    def __init__(self, endpoint: str | None, session: aiohttp.ClientSession, region: str) -> None:
+        self._endpoint = endpoint
+        self._session = session
+        self._region = region
+
+    async def check(self, request: web.Request, operation: str, invocation: Invocation) -> str:
+        """Return the caller's ARN (empty without an endpoint).
+
+        Raises:
+            BedrockError: IAM refuses the caller, or cannot be asked.
+        """
+        if self._endpoint is None:
+            return ""
+        question = {
+            "method": request.method,
+            "path": request.raw_path.partition("?")[0],
+            "headers": [[name, value] for name, value in request.headers.items()],
+            "body": base64.b64encode(await request.read()).decode(),
+            "action": ACTIONS[operation],
+            "resources": list(self._resources(invocation)),
+        }
+        try:
+            async with self._session.post(self._endpoint + AUTHORIZE_PATH, json=question) as answer:
+                answer.raise_for_status()
+                decision = await answer.json()
+        except aiohttp.ClientError as error:
+            raise BedrockError(
+                "ServiceUnavailableException", f"IAM at {self._endpoint} does not answer: {error}"
+            ) from error
+        if decision["code"]:
+            raise BedrockError(decision["code"], decision["message"], 403)
+        return str(decision["caller"])
+
+    def _resources(self, invocation: Invocation) -> Iterable[str]:
+        return invocation.resources(self._region, ACCOUNT_ID)
