@@ -78,7 +78,7 @@ format: $(INSTALLED) ## Rewrite the sources in the project's format
 
 .PHONY: crds
 crds: $(INSTALLED) ## Write crds/ anew from the models
-	@$(BIN)/python -m recall_operator.models.crd
+	@$(BIN)/python -m recall_operator.models.crd > build-crd.tmp && mv build-crd.tmp crds/recallinstances.recall.kug.la.yaml
 
 .PHONY: bench
 bench: $(INSTALLED) ## Measure the stack and the API; JSON in build/bench/
