@@ -82,7 +82,7 @@ crds: $(INSTALLED) ## Write crds/ anew from the models
 
 .PHONY: bench
 bench: $(INSTALLED) ## Measure the stack and the API; JSON in build/bench/
-	@$(BIN)/python -m tests.bench
+	@$(BIN)/python -m tests.bench.stack
 
 .PHONY: lock
 lock: $(INSTALLED) ## Write requirements/ anew from pyproject.toml, with hashes

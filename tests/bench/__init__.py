@@ -1,0 +1,1 @@
+"""Measurements; nothing here is asserted. `make bench` runs them and leaves JSON in build/bench/."""
