@@ -6,12 +6,29 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
+import httpx
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
-from recall_api import errors, health
+from recall_api import errors, health, openapi
+from recall_api.auth.keys import KeySet
+from recall_api.auth.service import Authenticator
+from recall_api.auth.tokens import TokenRules
 from recall_api.aws import Aws
+from recall_api.chat import routes as chat_routes
+from recall_api.chat.service import ChatService
+from recall_api.contract import REQUIRED_SCOPE
+from recall_api.instance import InstanceKeys
+from recall_api.instance.repository import InstanceRepository
+from recall_api.memories import routes as memories_routes
+from recall_api.memories.repository import MemoryRepository
+from recall_api.memories.service import MemoryService
 from recall_api.middleware import SecurityHeaders
+from recall_api.search import routes as search_routes
+from recall_api.search.embedder import Embedder
+from recall_api.search.repository import VectorRepository, vector_space
+from recall_api.search.service import SearchService
+from recall_api.storage import Table
 from recall_api.telemetry import Metrics, RequestTelemetry
 
 if TYPE_CHECKING:
@@ -24,10 +41,24 @@ def create_app(settings: Settings, metrics: Metrics | None = None) -> FastAPI:
     """Return the application for `settings`; `metrics` are those to count in (its own when none)."""
     metrics = metrics or Metrics()
     aws = Aws(settings, metrics)
+    http = httpx.AsyncClient(follow_redirects=False, limits=httpx.Limits(max_connections=4))
+    memories_table, users_table = Table(aws, settings.memories_table), Table(aws, settings.users_table)
+    space = vector_space(settings.embedding_model, settings.embedding_dimensions)
+    memories = MemoryRepository(memories_table)
+    search = SearchService(
+        memories,
+        VectorRepository(memories_table, space),
+        Embedder(aws, settings.embedding_model, settings.embedding_dimensions),
+        metrics,
+        max_indexes=settings.max_indexes,
+    )
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        search.worker.start()
         yield
+        await search.worker.stop()
+        await http.aclose()
         aws.close()
 
     app = FastAPI(
@@ -42,8 +73,17 @@ def create_app(settings: Settings, metrics: Metrics | None = None) -> FastAPI:
     app.state.settings = settings
     app.state.metrics = metrics
     app.state.readiness = health.Readiness(aws, settings)
+    app.state.authenticator = Authenticator(
+        TokenRules(settings.token_issuer, settings.client_id, REQUIRED_SCOPE), KeySet(settings.jwks_url, http)
+    )
+    app.state.instance_keys = InstanceKeys(InstanceRepository(users_table))
+    app.state.memories = MemoryService(memories, space, search.changed)
+    app.state.search = search
+    app.state.chat = ChatService(aws, search, settings, metrics)
     errors.install(app)
-    app.include_router(health.router)
+    openapi.install(app)
+    for router in (health.router, memories_routes.router, search_routes.router, chat_routes.router):
+        app.include_router(router)
 
     # The last one added is the outermost.
     app.add_middleware(

@@ -1,0 +1,1 @@
+"""Who is asking: access tokens of the instance's own client, and nothing else."""

@@ -1,0 +1,1 @@
+"""Memories: short texts that a user wants remembered."""

@@ -1,0 +1,62 @@
+"""Text to vectors: Amazon Titan Text Embeddings V2 on Bedrock.
+
+Source of the shapes: Amazon Bedrock user guide, "Amazon Titan Embeddings G1 - Text" (V2 parameters).
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from botocore.exceptions import ClientError
+
+from recall_api.errors import error_code, unavailable
+from recall_api.search.vectors import unit
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from recall_api.aws import Aws
+
+_REFUSALS: Final = frozenset({"ValidationException", "AccessDeniedException", "ResourceNotFoundException"})
+"""Codes that another attempt will not change."""
+
+
+class EmbeddingRefusedError(Exception):
+    """Bedrock will not embed this text, now or later; the message is AWS's code."""
+
+
+class Embedder:
+    """The instance's embedding model."""
+
+    def __init__(self, aws: Aws, model: str, dimensions: int) -> None:
+        self._aws = aws
+        self._model = model
+        self.dimensions = dimensions
+
+    async def embed(self, text: str) -> NDArray[np.float32]:
+        """Return the unit vector of `text`.
+
+        Raises:
+            EmbeddingRefusedError: Bedrock refuses this text or this model.
+            ProblemError: it does not answer, or has too much to do (503).
+        """
+        body = {"inputText": text, "dimensions": self.dimensions, "normalize": True}
+        try:
+            answer = await self._aws.call(
+                self._aws.embeddings.invoke_model,
+                modelId=self._model,
+                body=json.dumps(body),
+                contentType="application/json",
+                accept="application/json",
+            )
+            document = json.loads(await self._aws.call(answer["body"].read))
+        except ClientError as error:
+            if error_code(error) in _REFUSALS:
+                raise EmbeddingRefusedError(error_code(error)) from None
+            raise unavailable("The embedding model") from error
+        vector = np.asarray(document["embedding"], np.float32)
+        if vector.shape != (self.dimensions,):
+            raise EmbeddingRefusedError(f"a vector of {vector.shape} instead of {self.dimensions} numbers")
+        return unit(vector)

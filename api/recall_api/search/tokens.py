@@ -1,0 +1,56 @@
+"""Text to search terms: Unicode words, stemmed, and dates as words.
+
+Rules: words are runs of letters and digits after NFKC and case folding; words of scripts that are written without
+spaces become overlapping pairs of characters; English words are stemmed (Snowball), others are left as they are.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+import unicodedata
+from typing import TYPE_CHECKING, Final
+
+import snowballstemmer
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+_UNSPACED: Final = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
+"""Thai, Lao, Burmese, Khmer, Hiragana, Katakana, Han: Unicode Standard Annex 29 has no word breaks for them."""
+_WORD: Final = re.compile(rf"[{_UNSPACED}]+|[^\W_{_UNSPACED}]+")
+_APOSTROPHES: Final = re.compile(r"(?<=\w)['\u2019](?=\w)")
+_UNSPACED_RUN: Final = re.compile(rf"[{_UNSPACED}]")
+MAX_TERM_LENGTH: Final = 64
+
+_MONTHS: Final = ("January February March April May June July August September October November December").split()  # noqa: SIM905 - a list of quoted words is harder to read
+_DAYS: Final = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()  # noqa: SIM905
+
+
+@functools.lru_cache(maxsize=65_536)
+def _stem(word: str) -> str:
+    return str(_stemmer().stemWord(word))
+
+
+@functools.cache
+def _stemmer() -> snowballstemmer.stemmer:
+    return snowballstemmer.stemmer("english")
+
+
+def terms(text: str) -> list[str]:
+    """Return the search terms of `text`, in order and with repetitions."""
+    folded = _APOSTROPHES.sub("", unicodedata.normalize("NFKC", text).casefold())
+    found: list[str] = []
+    for word in _WORD.findall(folded):
+        if _UNSPACED_RUN.match(word):
+            found.extend(word[start : start + 2] for start in range(max(1, len(word) - 1)))
+        elif word.isascii():
+            found.append(_stem(word[:MAX_TERM_LENGTH]))
+        else:
+            found.append(word[:MAX_TERM_LENGTH])
+    return found
+
+
+def date_terms(moment: datetime) -> list[str]:
+    """Return the terms by which a date is found: year, month, day, weekday, as people write them in questions."""
+    return terms(f"{_DAYS[moment.weekday()]} {moment.day} {_MONTHS[moment.month - 1]} {moment.year:04d}")
