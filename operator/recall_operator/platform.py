@@ -95,6 +95,16 @@ class IngressFacts(PlatformModel):
     """
 
 
+class AccessFacts(PlatformModel):
+    """Bounds on the IAM roles that the operator makes for instances."""
+
+    permissions_boundary_arn: str | None = None
+    """Managed policy that every such role gets as its permissions boundary; none means no boundary.
+
+    With one, the operator's own right to make roles can't be used to gain rights beyond it.
+    """
+
+
 class WorkloadFacts(PlatformModel):
     """Defaults of the API's pods."""
 
@@ -112,6 +122,7 @@ class Platform(PlatformModel):
     web: WebFacts
     ingress: IngressFacts
     workload: WorkloadFacts
+    access: AccessFacts = Field(default_factory=AccessFacts)
 
     @classmethod
     def load(cls, path: Path) -> Platform:

@@ -287,7 +287,7 @@ class RecallInstanceSpec(ResourceModel):
 
     hostname: str = Field(
         min_length=3,
-        max_length=240,
+        max_length=235,
         description=(
             "Host name of the web app, within the platform's DNS zone, such as beta.example.org; "
             "the API is api.<hostname>."

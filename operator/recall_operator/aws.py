@@ -1,0 +1,124 @@
+"""The one door to AWS: boto3 clients built once, called on threads of their own, within each service's rate.
+
+Every request of the operator goes through `Aws.call`, so rates, timeouts, metrics and logs are decided here, and a
+test can stand in for AWS (or fail any single call) at one place.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import boto3
+import structlog
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from recall_operator.errors import aws_code
+from recall_operator.metrics import AWS_REQUESTS
+from recall_operator.rate import TokenBucket
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_log = structlog.get_logger(__name__)
+
+THREADS: Final = 32
+"""boto3 blocks; the event loop's own pool would have only six threads on two processors."""
+
+RATES: Final[dict[str, tuple[float, int]]] = {
+    "dynamodb": (50.0, 100),
+    "cognito-idp": (5.0, 15),
+    "iam": (15.0, 30),
+    "eks": (5.0, 20),
+    "route53": (5.0, 10),
+}
+"""Requests a second and burst that the operator allows itself for each service, below the account's quotas.
+
+Sources: Service Quotas of Route 53 (5 a second and account), Cognito (UserPoolClientUpdate: 5 a second and pool).
+IAM and EKS publish no figures; theirs are what worked without throttling for others.
+"""
+
+_READ = re.compile(r"^(describe|get|list)_")
+
+
+def is_write(operation: str) -> bool:
+    """Whether a boto3 `operation` such as `create_table` changes anything."""
+    return _READ.match(operation) is None
+
+
+class AwsCaller(Protocol):
+    """What parts need of AWS."""
+
+    async def call(self, service: str, operation: str, **parameters: Any) -> dict[str, Any]:
+        """Call one operation and return its answer."""
+        ...
+
+    async def pages(self, service: str, operation: str, key: str, **parameters: Any) -> list[dict[str, Any]]:
+        """Call a paged operation to its end and return all items under `key`."""
+        ...
+
+
+class Aws:
+    """boto3 behind asyncio. Endpoints and credentials are boto3's own business (environment, Pod Identity)."""
+
+    def __init__(self, region: str, rates: dict[str, tuple[float, int]] = RATES) -> None:
+        session = boto3.session.Session(region_name=region)
+        config = Config(
+            connect_timeout=3,
+            read_timeout=10,
+            max_pool_connections=THREADS,
+            retries={"mode": "standard", "total_max_attempts": 3},
+            user_agent_extra="recall-operator",
+        )
+        self._clients: dict[str, Any] = {name: session.client(name, config=config) for name in rates}  # type: ignore[call-overload]
+        self._buckets = {name: TokenBucket(rate, burst) for name, (rate, burst) in rates.items()}
+        self._executor = ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="aws")
+
+    async def call(self, service: str, operation: str, **parameters: Any) -> dict[str, Any]:
+        """Call one operation of a service and return its answer.
+
+        Args:
+            service: boto3's name of the service, such as `dynamodb`.
+            operation: boto3's name of the method, such as `describe_table`.
+            parameters: the method's own.
+
+        Raises:
+            botocore.exceptions.ClientError: AWS refused it.
+            botocore.exceptions.BotoCoreError: no answer came.
+        """
+        method = getattr(self._clients[service], operation)
+        answer: dict[str, Any] = await self._request(service, operation, lambda: method(**parameters))
+        return answer
+
+    async def pages(self, service: str, operation: str, key: str, **parameters: Any) -> list[dict[str, Any]]:
+        """Call a paged operation to its end and return all items under `key`.
+
+        Raises:
+            botocore.exceptions.ClientError: AWS refused it.
+            botocore.exceptions.BotoCoreError: no answer came.
+        """
+        pages = iter(self._clients[service].get_paginator(operation).paginate(**parameters))
+        items: list[dict[str, Any]] = []
+        while (page := await self._request(service, operation, lambda: next(pages, None))) is not None:
+            items += page.get(key, [])
+        return items
+
+    async def _request(self, service: str, operation: str, function: Callable[[], Any]) -> Any:
+        await self._buckets[service].take()
+        outcome = "ok"
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._executor, function)
+        except (ClientError, BotoCoreError) as error:
+            outcome = aws_code(error) or type(error).__name__
+            raise
+        finally:
+            AWS_REQUESTS.labels(service, operation, outcome).inc()
+            if is_write(operation):
+                _log.info("aws write", service=service, operation=operation, outcome=outcome)
+
+    def close(self) -> None:
+        """Stop the threads; calls under way are waited for."""
+        self._executor.shutdown()

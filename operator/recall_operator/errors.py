@@ -1,0 +1,144 @@
+"""Which errors are worth trying again, and what a user should read about each.
+
+Recoverable errors (throttling, missing rights, eventual consistency, something that is still changing) back off and
+are tried again. Terminal errors (a value that AWS or Kubernetes refuses) are the same at every try: they wait for a
+new generation of the spec, or for the slow resync, and show as `Stalled`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One error as the status shows it."""
+
+    reason: str
+    message: str
+    terminal: bool = False
+    broken: bool = True
+    """Whether something is wrong that people should look at; not so while AWS only asks to wait."""
+
+
+class ApiServerError(Exception):
+    """The Kubernetes API refused a request.
+
+    Attributes:
+        status: HTTP status code; 0 when no answer came.
+        reason: Kubernetes' machine-readable reason, such as `Conflict`.
+    """
+
+    def __init__(self, status: int, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.reason = reason
+
+
+NOT_FOUND: Final = frozenset(
+    {
+        "ResourceNotFoundException",
+        "NoSuchEntity",
+        "NoSuchEntityException",
+        "NotFoundException",
+        "TableNotFoundException",
+    }
+)
+
+_WAIT: Final = frozenset(
+    {
+        # Throttling; the names differ by service (botocore's own retry list is the source).
+        "Throttling",
+        "ThrottlingException",
+        "ThrottledException",
+        "TooManyRequestsException",
+        "RequestLimitExceeded",
+        "RequestThrottled",
+        "ProvisionedThroughputExceededException",
+        "PriorRequestNotComplete",
+        "SlowDown",
+        # Something is still changing, or another request was first: the next look at it will tell.
+        "ConcurrentModification",
+        "ConcurrentModificationException",
+        "ResourceInUseException",
+        "EntityAlreadyExists",
+        "TableInUseException",
+        "ContinuousBackupsUnavailableException",
+        # Too many table operations at once, rather than a value (DynamoDB: 500 at a time).
+        "LimitExceededException",
+    }
+)
+
+_TERMINAL: Final = frozenset(
+    {
+        "ValidationException",
+        "ValidationError",
+        "InvalidParameterException",
+        "InvalidParameter",
+        "InvalidParameterValue",
+        "InvalidInput",
+        "InvalidOAuthFlowException",
+        "ScopeDoesNotExistException",
+        "MalformedPolicyDocument",
+        "MalformedPolicyDocumentException",
+        "InvalidTagException",
+    }
+)
+
+_DENIED: Final = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "NotAuthorizedException"})
+
+
+def aws_code(error: BaseException) -> str | None:
+    """Return AWS's code of `error`, such as `ResourceNotFoundException`; None when it is no answer of AWS."""
+    if isinstance(error, ClientError):
+        code: str = error.response.get("Error", {}).get("Code", "Unknown")
+        return code
+    return None
+
+
+def is_not_found(error: BaseException) -> bool:
+    """Whether `error` says that the thing does not exist."""
+    return aws_code(error) in NOT_FOUND or (isinstance(error, ApiServerError) and error.status == 404)
+
+
+def _classify_aws(error: ClientError) -> Failure:
+    code = aws_code(error) or "Unknown"
+    operation = error.operation_name
+    message = f"{operation}: {error.response.get('Error', {}).get('Message') or code}"
+    if code in _WAIT:
+        return Failure("Waiting", f"{message} ({code}); it is tried again.", broken=False)
+    if code in _TERMINAL:
+        return Failure(
+            "RefusedByAWS", f"{message} ({code}). Correct the spec; it is tried again when it changes.", True
+        )
+    if code in _DENIED:
+        return Failure("AccessDenied", f"{message}. Give the operator's IAM role the right to {operation}.")
+    return Failure("AWSError", f"{message} ({code}); it is tried again.")
+
+
+def _classify_kubernetes(error: ApiServerError) -> Failure:
+    match error.status:
+        case 400 | 422:
+            return Failure(
+                "RefusedByKubernetes", f"{error}. Correct the spec; it is tried again when it changes.", True
+            )
+        case 401 | 403:
+            return Failure("AccessDenied", f"{error}. Give the operator's service account the right.")
+        case 404 | 409 | 429:
+            return Failure("Waiting", f"{error}; it is tried again.", broken=False)
+        case _:
+            return Failure("KubernetesUnavailable", f"{error}; it is tried again.", broken=False)
+
+
+def classify(error: BaseException) -> Failure:
+    """Return what the status shows for `error`, and whether trying again can help."""
+    if isinstance(error, ClientError):
+        return _classify_aws(error)
+    if isinstance(error, ApiServerError):
+        return _classify_kubernetes(error)
+    if isinstance(error, BotoCoreError):
+        return Failure("AWSUnreachable", f"{type(error).__name__}: {error}; it is tried again.", broken=False)
+    return Failure("InternalError", f"{type(error).__name__}: {error}. Please report it; it is tried again.")

@@ -1,0 +1,360 @@
+"""What the API's pods may do on AWS: an IAM role of exactly their needs, tied to their service account.
+
+The tie is EKS Pod Identity: an association of cluster, namespace and service account with the role.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from recall_api import contract
+from recall_operator.errors import is_not_found
+from recall_operator.models.spec import DeletionPolicy, Residency
+from recall_operator.models.status import ResourceStatus
+from recall_operator.ownership import Owner, Standing, derived_name, refusal, standing
+from recall_operator.plan import Action, Assessment, AwsCall, Change, Difference, PartState, appearing, differences
+from recall_operator.resources.tables import table_arn
+from recall_operator.resources.workload_manifests import object_name
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from recall_operator.resources.part import Clients, Subject
+
+ROLE_ARN: Final = "access.roleArn"
+"""Output: there once a pod that starts now gets the role."""
+
+ROLE_PATH: Final = "/recall/"
+POLICY_NAME: Final = "recall-api"
+_NAME_LIMIT: Final = 64
+"""Source: IAM, quotas and name requirements."""
+
+_GEOGRAPHIES: Final = {"us": "us-*", "ca": "ca-*", "eu": "eu-*", "ap": "ap-*", "us-gov": "us-gov-*"}
+"""Regions to which an inference profile of a geography may send a prompt, by the start of the instance's region."""
+
+
+@dataclass(frozen=True)
+class ObservedRole:
+    """The role as IAM describes it."""
+
+    arn: str
+    tags: Mapping[str, str]
+    trust: Mapping[str, Any]
+    policy: Mapping[str, Any] | None
+    boundary: str | None
+
+
+@dataclass(frozen=True)
+class ObservedAssociation:
+    """The Pod Identity association as EKS describes it."""
+
+    association_id: str
+    arn: str
+    role_arn: str
+    tags: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class ObservedAccess:
+    """Both halves."""
+
+    role: ObservedRole | None
+    association: ObservedAssociation | None
+
+
+def role_name(subject: Subject) -> str:
+    """Return the name of the instance's role."""
+    owner = subject.owner
+    return derived_name("recall", owner.cluster, owner.namespace, owner.name, limit=_NAME_LIMIT)
+
+
+def role_arn(subject: Subject) -> str:
+    """Return the ARN of the instance's role, whether it exists or not."""
+    return f"arn:aws:iam::{subject.platform.aws.account_id}:role{ROLE_PATH}{role_name(subject)}"
+
+
+def trust_policy(subject: Subject) -> dict[str, Any]:
+    """Return who may take the role: EKS Pod Identity, for this one service account of this one cluster.
+
+    Source of the tags: EKS user guide, "Grant Pods access based on tags" (session tags of Pod Identity).
+    """
+    tag = "aws:RequestTag/"
+    return {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Principal": {"Service": "pods.eks.amazonaws.com"},
+                "Action": ["sts:AssumeRole", "sts:TagSession"],
+                "Condition": {
+                    "StringEquals": {
+                        f"{tag}eks-cluster-name": subject.platform.cluster.name,
+                        f"{tag}kubernetes-namespace": subject.owner.namespace,
+                        f"{tag}kubernetes-service-account": object_name(subject),
+                    }
+                },
+            }
+        ],
+    }
+
+
+def _geography(region: str) -> str:
+    start = "us-gov" if region.startswith("us-gov") else region.split("-", 1)[0]
+    return _GEOGRAPHIES.get(start, region)
+
+
+def model_resources(subject: Subject) -> list[str]:
+    """Return the ARNs of the models that the instance may use, as far as its residency lets prompts travel.
+
+    Calling an inference profile takes the right to the profile and to the model in every region that it may choose
+    (Bedrock user guide, "Prerequisites for inference profiles").
+    """
+    models, aws = subject.instance.spec.models, subject.platform.aws
+    regions = {
+        Residency.REGION: [aws.region],
+        Residency.GEO: [_geography(aws.region)],
+        # A global profile also asks for the model's ARN without a region.
+        Residency.GLOBAL: ["*", ""],
+    }[models.residency]
+    chat = [f"arn:aws:bedrock:{region}::foundation-model/{model}" for model in models.chat for region in regions]
+    embedding = f"arn:aws:bedrock:{aws.region}::foundation-model/{models.embedding.model}"
+    profiles = (
+        [f"arn:aws:bedrock:{aws.region}:{aws.account_id}:inference-profile/*.{model}" for model in models.chat]
+        if models.residency is not Residency.REGION
+        else []
+    )
+    return sorted({embedding, *chat, *profiles})
+
+
+def access_policy(subject: Subject) -> dict[str, Any]:
+    """Return what the API may do: what its contract lists, on this instance's tables, models and guardrail."""
+    statements = [
+        ("Memories", contract.MEMORIES_TABLE_ACTIONS, [table_arn(subject, "memories")]),
+        ("Users", contract.USERS_TABLE_ACTIONS, [table_arn(subject, "users")]),
+        ("Models", contract.BEDROCK_ACTIONS, model_resources(subject)),
+    ]
+    guardrail = subject.instance.spec.models.guardrail
+    if guardrail:
+        aws = subject.platform.aws
+        arn = f"arn:aws:bedrock:{aws.region}:{aws.account_id}:guardrail/{guardrail.id}"
+        statements.append(("Guardrail", contract.GUARDRAIL_ACTIONS, [arn]))
+    return {
+        "Version": "2012-10-17",
+        "Statement": [
+            {"Sid": sid, "Effect": "Allow", "Action": list(actions), "Resource": resources}
+            for sid, actions, resources in statements
+        ],
+    }
+
+
+class Access:
+    """Keeps the role and its association."""
+
+    name = "access"
+    condition = "AccessReady"
+    deleted_after = ("workload",)
+
+    async def observe(self, subject: Subject, clients: Clients) -> ObservedAccess:
+        """Read the role, its policy and the association."""
+        role, association = await asyncio.gather(
+            _observe_role(clients, role_name(subject)),
+            _observe_association(clients, subject.platform.cluster.name, subject.owner.namespace, object_name(subject)),
+        )
+        return ObservedAccess(role, association)
+
+    def outputs(self, subject: Subject, observed: ObservedAccess) -> Mapping[str, str]:
+        """Tell the role once it is tied to the service account."""
+        role, association = observed.role, observed.association
+        ready = role and role.policy is not None and association and association.role_arn == role.arn
+        return {ROLE_ARN: role_arn(subject)} if ready else {}
+
+    def plan(self, subject: Subject, observed: ObservedAccess, outputs: Mapping[str, str]) -> Assessment:
+        """Create or mend both; refuse what is another's."""
+        del outputs
+        name = role_name(subject)
+        resources = _resources(name, subject, observed)
+        adoption = subject.instance.spec.adoption
+        found = [
+            (f"IAM role {name}", observed.role),
+            (f"The association of {object_name(subject)}", observed.association),
+        ]
+        for what, item in found:
+            owner = Owner.from_tags(item.tags) if item else None
+            if item and standing(owner, subject.owner, adoption) is Standing.REFUSED:
+                message = refusal(what, owner, "delete it")
+                return Assessment(PartState.BROKEN, "NotOwned", message, resources=resources, terminal=True)
+        changes = (
+            *self._role_changes(subject, observed.role),
+            *self._association_changes(subject, observed.association),
+        )
+        if changes:
+            return Assessment(PartState.PROGRESSING, "Updating", "The API's role is being set up.", changes, resources)
+        return Assessment(PartState.READY, "Available", "The API's service account has its role.", resources=resources)
+
+    def _role_changes(self, subject: Subject, found: ObservedRole | None) -> tuple[Change, ...]:
+        name, tags = role_name(subject), subject.owner.tags()
+        trust, policy = trust_policy(subject), access_policy(subject)
+        boundary = subject.platform.access.permissions_boundary_arn
+        put = AwsCall(
+            "iam",
+            "put_role_policy",
+            {"RoleName": name, "PolicyName": POLICY_NAME, "PolicyDocument": _document(policy)},
+        )
+        if found is None:
+            parameters: dict[str, Any] = {
+                "RoleName": name,
+                "Path": ROLE_PATH,
+                "Description": f"Recall's API of {subject.instance.key}",
+                "AssumeRolePolicyDocument": _document(trust),
+                "Tags": _tag_list(tags),
+            }
+            if boundary:
+                parameters["PermissionsBoundary"] = boundary
+            fields = appearing({"trust": trust, "policy": policy})
+            return (
+                Change(
+                    self.name, Action.CREATE, "Role", name, (AwsCall("iam", "create_role", parameters), put), fields
+                ),
+            )
+        adopted = Owner.from_tags(found.tags) != subject.owner
+        wrong_tags = differences(tags, found.tags)
+        steps: list[AwsCall] = []
+        changed: list[Difference] = list(wrong_tags)
+        if wrong_tags:
+            steps.append(AwsCall("iam", "tag_role", {"RoleName": name, "Tags": _tag_list(tags)}))
+        if found.trust != trust:
+            changed.append(Difference("trust", found.trust, trust))
+            update = {"RoleName": name, "PolicyDocument": _document(trust)}
+            steps.append(AwsCall("iam", "update_assume_role_policy", update))
+        if found.policy != policy:
+            changed.append(Difference("policy", found.policy, policy))
+            steps.append(put)
+        if boundary and found.boundary != boundary:
+            changed.append(Difference("permissionsBoundary", found.boundary, boundary))
+            bound = {"RoleName": name, "PermissionsBoundary": boundary}
+            steps.append(AwsCall("iam", "put_role_permissions_boundary", bound))
+        action = Action.ADOPT if adopted else Action.UPDATE
+        return (Change(self.name, action, "Role", name, tuple(steps), tuple(changed)),) if steps else ()
+
+    def _association_changes(self, subject: Subject, found: ObservedAssociation | None) -> tuple[Change, ...]:
+        cluster, account, arn = subject.platform.cluster.name, object_name(subject), role_arn(subject)
+        tags = subject.owner.tags()
+        name = f"{subject.owner.namespace}/{account}"
+        if found is None:
+            call = AwsCall(
+                "eks",
+                "create_pod_identity_association",
+                {
+                    "clusterName": cluster,
+                    "namespace": subject.owner.namespace,
+                    "serviceAccount": account,
+                    "roleArn": arn,
+                    "tags": tags,
+                },
+            )
+            fields = appearing({"roleArn": arn})
+            return (Change(self.name, Action.CREATE, "PodIdentityAssociation", name, (call,), fields),)
+        steps: list[AwsCall] = []
+        wrong_tags = differences(tags, found.tags)
+        changed = list(wrong_tags)
+        if wrong_tags:
+            steps.append(AwsCall("eks", "tag_resource", {"resourceArn": found.arn, "tags": tags}))
+        if found.role_arn != arn:
+            changed.append(Difference("roleArn", found.role_arn, arn))
+            update = {"clusterName": cluster, "associationId": found.association_id, "roleArn": arn}
+            steps.append(AwsCall("eks", "update_pod_identity_association", update))
+        action = Action.ADOPT if Owner.from_tags(found.tags) != subject.owner else Action.UPDATE
+        return (
+            (Change(self.name, action, "PodIdentityAssociation", name, tuple(steps), tuple(changed)),) if steps else ()
+        )
+
+    def delete(self, subject: Subject, observed: ObservedAccess) -> tuple[Change, ...] | None:
+        """Delete the association, then the role; keep both if the policy says so; leave another's alone."""
+        if subject.instance.spec.deletion_policy.access is DeletionPolicy.RETAIN:
+            return ()
+        changes: list[Change] = []
+        association, role = observed.association, observed.role
+        if association and Owner.from_tags(association.tags) == subject.owner:
+            where = {"clusterName": subject.platform.cluster.name, "associationId": association.association_id}
+            call = AwsCall("eks", "delete_pod_identity_association", where)
+            name = f"{subject.owner.namespace}/{object_name(subject)}"
+            changes.append(Change(self.name, Action.DELETE, "PodIdentityAssociation", name, (call,)))
+        if role and Owner.from_tags(role.tags) == subject.owner:
+            name = role_name(subject)
+            inline = AwsCall("iam", "delete_role_policy", {"RoleName": name, "PolicyName": POLICY_NAME})
+            steps = (*((inline,) if role.policy is not None else ()), AwsCall("iam", "delete_role", {"RoleName": name}))
+            changes.append(Change(self.name, Action.DELETE, "Role", name, steps))
+        return tuple(changes)
+
+
+def _document(policy: Mapping[str, Any]) -> str:
+    return json.dumps(policy, sort_keys=True, separators=(",", ":"))
+
+
+def _tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:
+    return [{"Key": key, "Value": value} for key, value in tags.items()]
+
+
+def _resources(name: str, subject: Subject, observed: ObservedAccess) -> tuple[ResourceStatus, ...]:
+    found: list[ResourceStatus] = []
+    if observed.role:
+        found.append(ResourceStatus(kind="Role", name=name, arn=observed.role.arn, state="ACTIVE"))
+    if observed.association:
+        found.append(
+            ResourceStatus(
+                kind="PodIdentityAssociation",
+                name=f"{subject.owner.namespace}/{object_name(subject)}",
+                id=observed.association.association_id,
+                arn=observed.association.arn,
+                state="ACTIVE",
+            )
+        )
+    return tuple(found)
+
+
+async def _observe_role(clients: Clients, name: str) -> ObservedRole | None:
+    try:
+        role = (await clients.aws.call("iam", "get_role", RoleName=name))["Role"]
+    except Exception as error:
+        if is_not_found(error):
+            return None
+        raise
+    try:
+        policy = await clients.aws.call("iam", "get_role_policy", RoleName=name, PolicyName=POLICY_NAME)
+    except Exception as error:
+        if not is_not_found(error):
+            raise
+        policy = {}
+    return ObservedRole(
+        arn=role["Arn"],
+        tags={tag["Key"]: tag["Value"] for tag in role.get("Tags", [])},
+        trust=role["AssumeRolePolicyDocument"],
+        policy=policy.get("PolicyDocument"),
+        boundary=role.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn"),
+    )
+
+
+async def _observe_association(
+    clients: Clients, cluster: str, namespace: str, service_account: str
+) -> ObservedAssociation | None:
+    listed = await clients.aws.pages(
+        "eks",
+        "list_pod_identity_associations",
+        "associations",
+        clusterName=cluster,
+        namespace=namespace,
+        serviceAccount=service_account,
+    )
+    if not listed:
+        return None
+    answer = await clients.aws.call(
+        "eks",
+        "describe_pod_identity_association",
+        clusterName=cluster,
+        associationId=listed[0]["associationId"],
+    )
+    found = answer["association"]
+    return ObservedAssociation(found["associationId"], found["associationArn"], found["roleArn"], found.get("tags", {}))

@@ -1,0 +1,223 @@
+"""The API in Kubernetes: applies the objects of `workload_manifests` when they differ, and reads how the pods are."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Final
+
+from kubernetes.utils.quantity import parse_quantity
+
+from recall_operator.kubernetes_api import ObjectKey
+from recall_operator.models.status import ResourceStatus
+from recall_operator.ownership import Standing, standing
+from recall_operator.plan import (
+    KNOWN_AFTER_APPLY,
+    Action,
+    Assessment,
+    Change,
+    Difference,
+    KubernetesApply,
+    KubernetesDelete,
+    PartState,
+    appearing,
+    progressing,
+)
+from recall_operator.resources.access import ROLE_ARN
+from recall_operator.resources.app_client import CLIENT_ID
+from recall_operator.resources.tables import ROLES, table_name
+from recall_operator.resources.workload_manifests import (
+    configuration,
+    manifests,
+    object_name,
+    replicas,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from recall_operator.resources.part import Clients, Subject
+
+LOAD_BALANCER: Final = "workload.loadBalancer"
+"""Output: DNS name of the load balancer that the Ingress got."""
+
+_DELETION_ORDER: Final = ("Ingress", "Deployment", "PodDisruptionBudget", "Service", "ConfigMap", "ServiceAccount")
+
+ObservedObjects = dict[str, dict[str, Any] | None]
+"""The live object of each kind."""
+
+
+class Workload:
+    """Keeps the API's objects."""
+
+    name = "workload"
+    condition = "WorkloadReady"
+    deleted_after = ()
+
+    async def observe(self, subject: Subject, clients: Clients) -> ObservedObjects:
+        """Read all objects."""
+        keys = [ObjectKey(kind, subject.owner.namespace, object_name(subject)) for kind in _DELETION_ORDER]
+        found = await asyncio.gather(*(clients.kubernetes.get(key) for key in keys))
+        return dict(zip(_DELETION_ORDER, found, strict=True))
+
+    def outputs(self, subject: Subject, observed: ObservedObjects) -> Mapping[str, str]:
+        """Tell the load balancer's name once the Ingress has one."""
+        del subject
+        ingress = observed["Ingress"] or {}
+        points = ingress.get("status", {}).get("loadBalancer", {}).get("ingress", [])
+        hostname = points[0].get("hostname") if points else None
+        return {LOAD_BALANCER: hostname} if hostname else {}
+
+    def plan(self, subject: Subject, observed: ObservedObjects, outputs: Mapping[str, str]) -> Assessment:
+        """Apply what is missing or differs; then say how the pods are."""
+        resources = _resources(subject, observed)
+        uid = subject.owner.uid
+        rights = standing(None, subject.owner, subject.instance.spec.adoption)
+        for kind, live in observed.items():
+            if live and not _owned(live, uid) and (rights is Standing.REFUSED or _controlled(live)):
+                message = (
+                    f"{kind} {object_name(subject)} exists and belongs to somebody else. Delete it, give the instance "
+                    "another name, or set spec.adoption to Adopt to take over one that nobody controls."
+                )
+                return Assessment(PartState.BROKEN, "NotOwned", message, resources=resources, terminal=True)
+        # The service account's association must be there before pods are: it is read when a pod is admitted.
+        missing = [part for key, part in ((CLIENT_ID, "signIn"), (ROLE_ARN, "access")) if key not in outputs]
+        waits_for = ", ".join(missing) or None
+        tables = {role: table_name(subject, role) for role in ROLES}
+        environment = configuration(subject, outputs.get(CLIENT_ID, KNOWN_AFTER_APPLY), tables)
+        changes = tuple(
+            change
+            for manifest in manifests(subject, environment)
+            if (change := self._change(manifest, observed[manifest["kind"]], uid, waits_for))
+        )
+        if changes and missing:
+            return Assessment(PartState.PROGRESSING, "Waiting", f"Waits for {waits_for}.", changes, resources)
+        if changes:
+            message = "Kubernetes objects are being applied."
+            return Assessment(PartState.PROGRESSING, "Updating", message, changes, resources)
+        return _rollout(observed["Deployment"] or {}, replicas(subject), resources)
+
+    def _change(
+        self, manifest: dict[str, Any], live: dict[str, Any] | None, uid: str, waits_for: str | None
+    ) -> Change | None:
+        kind, name = manifest["kind"], manifest["metadata"]["name"]
+        step = KubernetesApply(manifest)
+        if live is None:
+            content = {key: value for key, value in manifest.items() if key in ("spec", "data")}
+            return Change(self.name, Action.CREATE, kind, name, (step,), appearing(content), waits_for=waits_for)
+        changed = tuple(deviations(manifest, live))
+        if not changed:
+            return None
+        action = Action.UPDATE if _owned(live, uid) else Action.ADOPT
+        return Change(self.name, action, kind, name, (step,), changed, waits_for=waits_for)
+
+    def delete(self, subject: Subject, observed: ObservedObjects) -> tuple[Change, ...] | None:
+        """Delete the instance's own objects; gone means that its pods are gone too."""
+        going = False
+        changes: list[Change] = []
+        for kind in _DELETION_ORDER:
+            live = observed[kind]
+            if live is None or not _owned(live, subject.owner.uid):
+                continue
+            metadata = live["metadata"]
+            if "deletionTimestamp" in metadata:
+                going = True
+                continue
+            key = ObjectKey(kind, subject.owner.namespace, object_name(subject))
+            changes.append(Change(self.name, Action.DELETE, kind, key.name, (KubernetesDelete(key, metadata["uid"]),)))
+        return None if going and not changes else tuple(changes)
+
+
+def _owned(live: dict[str, Any], uid: str) -> bool:
+    return any(reference["uid"] == uid for reference in live["metadata"].get("ownerReferences", []))
+
+
+def _controlled(live: dict[str, Any]) -> bool:
+    return any(reference.get("controller") for reference in live["metadata"].get("ownerReferences", []))
+
+
+def deviations(wanted: Any, live: Any, path: str = "") -> Iterator[Difference]:
+    """Yield where `live` does not say what `wanted` says; fields that `wanted` leaves out are others' business.
+
+    Lists of named things (containers, ports, volumes) are compared by name, other lists by place. Amounts are
+    compared as amounts, because the API server writes them its own way (`1000m` comes back as `1`).
+    """
+    if isinstance(wanted, dict) and isinstance(live, dict):
+        for key, value in wanted.items():
+            where = f"{path}.{key}".lstrip(".")
+            if key in live:
+                yield from deviations(value, live[key], where)
+            elif value not in (None, {}, []):
+                yield Difference(where, None, value)
+        return
+    if isinstance(wanted, list) and isinstance(live, list):
+        yield from _list_deviations(wanted, live, path)
+        return
+    if wanted != live and not _same_amount(wanted, live):
+        yield Difference(path, live, wanted)
+
+
+def _list_deviations(wanted: list[Any], live: list[Any], path: str) -> Iterator[Difference]:
+    named = all(isinstance(item, dict) and "name" in item for item in (*wanted, *live))
+    if path.endswith("ownerReferences"):
+        uids = {reference["uid"] for reference in live}
+        if any(reference["uid"] not in uids for reference in wanted):
+            yield Difference(path, live, wanted)
+    elif named:
+        by_name = {item["name"]: item for item in live}
+        for item in wanted:
+            where = f"{path}[{item['name']}]"
+            if item["name"] in by_name:
+                yield from deviations(item, by_name[item["name"]], where)
+            else:
+                yield Difference(where, None, item)
+    elif len(wanted) != len(live):
+        yield Difference(path, live, wanted)
+    else:
+        for index, (item, other) in enumerate(zip(wanted, live, strict=True)):
+            yield from deviations(item, other, f"{path}[{index}]")
+
+
+def _same_amount(wanted: Any, live: Any) -> bool:
+    try:
+        return bool(parse_quantity(wanted) == parse_quantity(live))
+    except (ValueError, TypeError):
+        return False
+
+
+def _rollout(deployment: dict[str, Any], wanted: int, resources: tuple[ResourceStatus, ...]) -> Assessment:
+    """Say how the Deployment's pods are, by the rules of `kubectl rollout status`."""
+    status = deployment.get("status", {})
+    conditions = {item["type"]: item for item in status.get("conditions", [])}
+    stuck = conditions.get("Progressing", {})
+    failure = conditions.get("ReplicaFailure", {})
+    if failure.get("status") == "True":
+        message = f"Pods can't be created: {failure.get('message', '')}"
+        return Assessment(PartState.BROKEN, "ReplicaFailure", message, resources=resources)
+    if status.get("observedGeneration", 0) < deployment.get("metadata", {}).get("generation", 0):
+        return progressing("RollingOut", "Kubernetes has not looked at the Deployment yet.", resources)
+    total, updated, available = (status.get(key, 0) for key in ("replicas", "updatedReplicas", "availableReplicas"))
+    if updated >= wanted and available >= wanted and total == wanted:
+        if wanted == 0:
+            message = "Hibernating: no pods run; data, sign-in and names are kept."
+            return Assessment(PartState.READY, "Asleep", message, resources=resources)
+        return Assessment(PartState.READY, "Available", f"{available} of {wanted} pods are ready.", resources=resources)
+    if stuck.get("status") == "False":
+        message = (
+            f"{available} of {wanted} pods are ready and none made progress: {stuck.get('message', '')} "
+            f"See the events of the pods with `kubectl describe pods -l app.kubernetes.io/name=recall-api`."
+        )
+        return Assessment(PartState.BROKEN, "RolloutStuck", message, resources=resources)
+    message = f"{available} of {wanted} pods are ready, {updated} are of the newest configuration."
+    return progressing("RollingOut", message, resources)
+
+
+def _resources(subject: Subject, observed: ObservedObjects) -> tuple[ResourceStatus, ...]:
+    return tuple(
+        ResourceStatus(kind=kind, name=object_name(subject), state="Terminating" if _going(live) else "Present")
+        for kind, live in sorted(observed.items())
+        if live and _owned(live, subject.owner.uid)
+    )
+
+
+def _going(live: dict[str, Any]) -> bool:
+    return "deletionTimestamp" in live["metadata"]

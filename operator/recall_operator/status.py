@@ -1,0 +1,208 @@
+"""The status of an instance as a pure function of what its parts say. Nothing here is remembered or guessed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from recall_operator.models.base import API_VERSION, KIND
+from recall_operator.models.instance import RECONCILE_REQUESTED_ANNOTATION
+from recall_operator.models.spec import HibernationMode
+from recall_operator.models.status import Condition, ConditionStatus, RecallInstanceStatus, ResourceStatus, Urls
+from recall_operator.plan import PartState
+from recall_operator.resources.workload_manifests import image
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from recall_operator.errors import Failure
+    from recall_operator.models.instance import RecallInstance
+    from recall_operator.plan import Assessment
+    from recall_operator.resources.part import Subject
+
+READY: Final = "Ready"
+RECONCILING: Final = "Reconciling"
+STALLED: Final = "Stalled"
+
+_MESSAGE_LIMIT: Final = 4096
+_STATUS_OF: Final = {
+    PartState.READY: ConditionStatus.TRUE,
+    PartState.PROGRESSING: ConditionStatus.UNKNOWN,
+    PartState.BROKEN: ConditionStatus.FALSE,
+}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What one pass found about one part."""
+
+    condition: str
+    state: PartState
+    reason: str
+    message: str
+    terminal: bool = False
+    resources: tuple[ResourceStatus, ...] = ()
+
+    @classmethod
+    def of(cls, condition: str, assessment: Assessment, failure: Failure | None) -> Verdict:
+        """Return the verdict on a part that could be read; a `failure` while it was changed weighs more."""
+        if failure:
+            return cls.failed(condition, failure, assessment.resources)
+        return cls(
+            condition,
+            assessment.state,
+            assessment.reason,
+            assessment.message,
+            assessment.terminal,
+            assessment.resources,
+        )
+
+    @classmethod
+    def failed(cls, condition: str, failure: Failure, resources: tuple[ResourceStatus, ...] = ()) -> Verdict:
+        """Return the verdict on a part that an error stopped."""
+        state = PartState.BROKEN if failure.terminal or failure.broken else PartState.PROGRESSING
+        return cls(condition, state, failure.reason, failure.message, failure.terminal, resources)
+
+
+@dataclass(frozen=True)
+class _Word:
+    """A condition without its times."""
+
+    type: str
+    status: ConditionStatus
+    reason: str
+    message: str
+
+
+def _summary(verdicts: Sequence[Verdict], *, asleep: bool) -> list[_Word]:
+    """Return Ready, Reconciling and Stalled.
+
+    Never are Reconciling and Stalled both true: kstatus would call the instance in progress for ever.
+    """
+    broken = [item for item in verdicts if item.state is PartState.BROKEN]
+    terminal = [item for item in broken if item.terminal]
+    moving = [item for item in verdicts if item.state is PartState.PROGRESSING]
+    yes, no, unknown = ConditionStatus.TRUE, ConditionStatus.FALSE, ConditionStatus.UNKNOWN
+    if broken:
+        first = (terminal or broken)[0]
+        text = " ".join(f"{item.condition}: {item.message}" for item in broken)
+        ready = _Word(READY, no, first.reason, text)
+    elif moving:
+        text = " ".join(f"{item.condition}: {item.message}" for item in moving)
+        ready = _Word(READY, unknown, "Progressing", text)
+    elif asleep:
+        ready = _Word(READY, yes, "Asleep", "Hibernating; set spec.hibernation.mode to Awake to wake it.")
+    else:
+        ready = _Word(READY, yes, "AllPartsReady", "Every part is as the spec asks.")
+    stalled = (
+        _Word(STALLED, yes, terminal[0].reason, f"{terminal[0].condition}: {terminal[0].message}")
+        if terminal
+        else _Word(STALLED, no, "NotStalled", "Nothing waits for a change of the spec.")
+    )
+    working = not terminal and bool(broken or moving)
+    reconciling = (
+        _Word(RECONCILING, yes, "Progressing", ready.message)
+        if working
+        else _Word(RECONCILING, no, "Settled", "The operator has nothing to do.")
+    )
+    return [ready, reconciling, stalled]
+
+
+def _stamped(words: Sequence[_Word], previous: Sequence[Condition], generation: int, now: str) -> list[Condition]:
+    """Return the conditions with their times: a transition is a change of the status, nothing else."""
+    before = {item.type: item for item in previous}
+    return [
+        Condition(
+            type=word.type,
+            status=word.status,
+            reason=word.reason,
+            message=word.message[:_MESSAGE_LIMIT],
+            observed_generation=generation,
+            last_transition_time=before[word.type].last_transition_time
+            if word.type in before and before[word.type].status is word.status
+            else now,
+        )
+        for word in words
+    ]
+
+
+def urls(subject: Subject) -> Urls:
+    """Return where the instance answers."""
+    web = subject.platform.web
+    return Urls(
+        web=web.origin(subject.instance.spec.hostname),
+        api=web.origin(subject.instance.api_hostname),
+        sign_in=subject.platform.identity.sign_in_url,
+    )
+
+
+def _version(reference: str) -> str:
+    """Return the tag of an image, or the start of its digest, or the whole reference when it has neither."""
+    if "@" in reference:
+        return reference.rsplit(":", 1)[1][:12]
+    last = reference.rsplit("/", 1)[-1]
+    return last.rsplit(":", 1)[1] if ":" in last else reference
+
+
+def acknowledged(subject: Subject, now: str) -> RecallInstanceStatus:
+    """Return the status at the first sight of a new generation: nothing known of it yet, so Ready is Unknown."""
+    previous, generation = subject.instance.status, subject.instance.metadata.generation
+    text = "The operator has seen the new spec and works on it."
+    words = [
+        _Word(READY, ConditionStatus.UNKNOWN, "Progressing", text),
+        _Word(RECONCILING, ConditionStatus.TRUE, "Progressing", text),
+        _Word(STALLED, ConditionStatus.FALSE, "NotStalled", "Nothing waits for a change of the spec."),
+    ]
+    summary = _stamped(words, previous.conditions, generation, now)
+    parts = [item for item in previous.conditions if item.type not in (READY, RECONCILING, STALLED)]
+    changed = {
+        "observed_generation": generation,
+        "conditions": [*summary, *parts],
+        "urls": urls(subject),
+        "version": _version(image(subject)),
+    }
+    return previous.model_copy(update=changed)
+
+
+def reported(subject: Subject, verdicts: Sequence[Verdict], now: str) -> RecallInstanceStatus:
+    """Return the status after a pass."""
+    instance = subject.instance
+    generation = instance.metadata.generation
+    asleep = instance.spec.hibernation.mode is HibernationMode.ASLEEP
+    parts = [_Word(item.condition, _STATUS_OF[item.state], item.reason, item.message) for item in verdicts]
+    words = [*_summary(verdicts, asleep=asleep), *parts]
+    return RecallInstanceStatus(
+        observed_generation=generation,
+        conditions=_stamped(words, instance.status.conditions, generation, now),
+        urls=urls(subject),
+        version=_version(image(subject)),
+        resources=[resource for item in verdicts for resource in item.resources],
+        last_handled_reconcile_at=instance.metadata.annotations.get(RECONCILE_REQUESTED_ANNOTATION),
+    )
+
+
+def refused(instance_generation: int, previous: Sequence[Condition], message: str, now: str) -> RecallInstanceStatus:
+    """Return the status of an instance whose stored spec the operator can't read."""
+    words = [
+        _Word(READY, ConditionStatus.FALSE, "InvalidSpec", message),
+        _Word(RECONCILING, ConditionStatus.FALSE, "Settled", "The operator has nothing to do."),
+        _Word(STALLED, ConditionStatus.TRUE, "InvalidSpec", message),
+    ]
+    conditions = _stamped(words, previous, instance_generation, now)
+    return RecallInstanceStatus(observed_generation=instance_generation, conditions=conditions)
+
+
+def status_manifest(instance_key: tuple[str, str], status: RecallInstanceStatus) -> dict[str, Any]:
+    """Return the manifest that applies `status` to the instance of this (namespace, name)."""
+    namespace, name = instance_key
+    return {
+        "apiVersion": API_VERSION,
+        "kind": KIND,
+        "metadata": {"namespace": namespace, "name": name},
+        "status": status.model_dump(mode="json", by_alias=True, exclude_none=True),
+    }
+
+
+def same_status(one: RecallInstance, other: RecallInstanceStatus) -> bool:
+    """Whether the instance says `other` already."""
+    return one.status == other

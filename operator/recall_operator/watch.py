@@ -1,0 +1,101 @@
+"""Kopf's watches, which only put keys into the queue: no handler of ours ever changes anything.
+
+Event handlers alone make Kopf write nothing of its own: no finalizer, no annotation, no PATCH.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import kopf
+
+from recall_operator.kubernetes_api import KINDS
+from recall_operator.models.base import GROUP, KIND, PLURAL, VERSION
+from recall_operator.resources.workload_manifests import INSTANCE_LABEL, MANAGED_BY_LABEL, MANAGER
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from recall_operator.queue import WorkQueue
+
+OWNED_KINDS: Final = tuple(kind for kind in KINDS if kind != KIND)
+
+
+def fingerprint(metadata: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Return what of an instance's metadata calls for a pass when it changes; the operator's own status does not."""
+    return (
+        metadata.get("uid"),
+        metadata.get("generation"),
+        metadata.get("deletionTimestamp"),
+        tuple(metadata.get("finalizers", ())),
+        tuple(sorted(metadata.get("annotations", {}).items())),
+    )
+
+
+class Watcher:
+    """Turns events into keys."""
+
+    def __init__(self, queue: WorkQueue) -> None:
+        self._queue = queue
+        self._last: dict[str, tuple[Any, ...]] = {}
+
+    def instance_changed(self, event: Mapping[str, Any]) -> None:
+        """Ask for a pass when an instance is new, changed or gone."""
+        metadata = event["object"]["metadata"]
+        key = f"{metadata['namespace']}/{metadata['name']}"
+        if event.get("type") == "DELETED":
+            self._last.pop(key, None)
+        else:
+            seen = fingerprint(metadata)
+            if self._last.get(key) == seen:
+                return
+            self._last[key] = seen
+        self._queue.add(key)
+
+    def owned_changed(self, event: Mapping[str, Any]) -> None:
+        """Ask for a pass over the instance that an object belongs to."""
+        metadata = event["object"]["metadata"]
+        instance = metadata.get("labels", {}).get(INSTANCE_LABEL)
+        if instance:
+            self._queue.add(f"{metadata['namespace']}/{instance}")
+
+
+def registry(watcher: Watcher) -> kopf.OperatorRegistry:
+    """Return Kopf's registry with the watches of instances and of all that they own."""
+    handlers = kopf.OperatorRegistry()
+
+    def login(**details: Any) -> kopf.ConnectionInfo | None:
+        """Connect as `KubernetesApi` does; a registry of one's own comes without Kopf's ways to log in."""
+        return kopf.login_via_client(**details)
+
+    async def instance_changed(event: Any, **_: Any) -> None:
+        watcher.instance_changed(event)
+
+    async def owned_changed(event: Any, **_: Any) -> None:
+        watcher.owned_changed(event)
+
+    kopf.on.login(registry=handlers)(login)
+    kopf.on.event(GROUP, VERSION, PLURAL, id="instance", registry=handlers)(instance_changed)
+    for kind in OWNED_KINDS:
+        api_version, plural = KINDS[kind]
+        group, _, version = api_version.rpartition("/")
+        labels = {MANAGED_BY_LABEL: MANAGER}
+        kopf.on.event(group, version, plural, id=plural, labels=labels, registry=handlers)(owned_changed)
+    return handlers
+
+
+def settings() -> kopf.OperatorSettings:
+    """Return Kopf's settings: it watches, and does nothing else.
+
+    `worker_limit` stays unset: with a limit, idle workers hold their slots for five seconds each (measured: two
+    objects a second). `inactivity_timeout` ends a watch that has gone silent.
+    """
+    chosen = kopf.OperatorSettings()
+    chosen.posting.enabled = False
+    chosen.scanning.disabled = True
+    chosen.queueing.worker_limit = None
+    chosen.watching.server_timeout = 300
+    chosen.watching.client_timeout = 330
+    chosen.watching.inactivity_timeout = 70
+    chosen.networking.request_timeout = 30
+    return chosen
