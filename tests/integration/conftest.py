@@ -6,7 +6,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
 
 REGION = "eu-west-1"
 START_SECONDS = 30.0
+SESSION = boto3.session.Session()
 
 
 def free_port() -> int:
@@ -40,7 +40,7 @@ def client(service: str, endpoint: str, **settings: Any) -> Any:
     settings.setdefault("aws_access_key_id", aws_emulator.ROOT_ACCESS_KEY)
     settings.setdefault("aws_secret_access_key", aws_emulator.ROOT_SECRET_KEY)
     settings.setdefault("region_name", REGION)
-    return boto3.session.Session().client(service, endpoint_url=endpoint, **settings)
+    return SESSION.client(service, endpoint_url=endpoint, **settings)
 
 
 class Server:
@@ -111,7 +111,7 @@ class Bedrock:
         return request_log.read(self.folder / bedrock_server.REQUEST_LOG_NAME)
 
 
-def make_emulator(folder: Path) -> Emulator:
+def new_emulator(folder: Path) -> Emulator:
     """Return an emulated AWS with its state in `folder`, not started."""
     port = free_port()
     endpoint = f"http://127.0.0.1:{port}"
@@ -120,12 +120,11 @@ def make_emulator(folder: Path) -> Emulator:
     return Emulator(endpoint=endpoint, folder=folder, server=server)
 
 
-def make_bedrock(folder: Path, *arguments: str) -> Bedrock:
+def new_bedrock(folder: Path, authorizer: str | None = None) -> Bedrock:
     """Return a Bedrock Runtime emulator that logs into `folder`, not started."""
     port = free_port()
     endpoint = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "recall_local.bedrock", "--host", "127.0.0.1", "--port", str(port)]
-    command += ["--log-folder", str(folder), *arguments]
+    command = bedrock_server.command("127.0.0.1", port, log_folder=folder, authorizer=authorizer)
     server = Server(command, folder / "bedrock.log", lambda: bedrock_server.is_ready(endpoint))
     return Bedrock(endpoint=endpoint, folder=folder, server=server)
 
@@ -133,7 +132,7 @@ def make_bedrock(folder: Path, *arguments: str) -> Bedrock:
 @pytest.fixture(scope="session")
 def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
     """An emulated AWS (ministack, IAM enforced) that tests of the run share: name what you make uniquely."""
-    running = make_emulator(tmp_path_factory.mktemp("aws"))
+    running = new_emulator(tmp_path_factory.mktemp("aws"))
     running.server.start()
     yield running
     running.server.stop()
@@ -142,7 +141,40 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
 @pytest.fixture(scope="session")
 def bedrock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bedrock]:
     """A Bedrock Runtime emulator with its built-in model, which tests of the run share; it asks nobody for rights."""
-    running = make_bedrock(tmp_path_factory.mktemp("bedrock"))
+    running = new_bedrock(tmp_path_factory.mktemp("bedrock"))
     running.server.start()
     yield running
     running.server.stop()
+
+
+@pytest.fixture
+def make_emulator(tmp_path: Path) -> Iterator[Callable[[], Emulator]]:
+    """Make emulated AWSes of the test's own, which it starts and stops itself."""
+    made: list[Emulator] = []
+
+    def make() -> Emulator:
+        folder = tmp_path / f"aws-{len(made)}"
+        folder.mkdir()
+        made.append(new_emulator(folder))
+        return made[-1]
+
+    yield make
+    for emulator in made:
+        emulator.server.stop()
+
+
+@pytest.fixture
+def make_bedrock(tmp_path: Path) -> Iterator[Callable[..., Bedrock]]:
+    """Start Bedrock Runtime emulators of the test's own; the argument is the emulated AWS whose IAM decides."""
+    made: list[Bedrock] = []
+
+    def make(authorizer: str | None = None) -> Bedrock:
+        folder = tmp_path / f"bedrock-{len(made)}"
+        folder.mkdir()
+        made.append(new_bedrock(folder, authorizer))
+        made[-1].server.start()
+        return made[-1]
+
+    yield make
+    for bedrock in made:
+        bedrock.server.stop()

@@ -97,6 +97,8 @@ class Options:
             "AWS_ACCESS_KEY_ID": ROOT_ACCESS_KEY,
             "AWS_SECRET_ACCESS_KEY": ROOT_SECRET_KEY,
             "BIND_HOST": self.host,
+            # With a Docker engine in reach it would start containers, and remove such as it takes for its own.
+            "DOCKER_HOST": "unix:///nonexistent/docker.sock",
             "GATEWAY_PORT": str(self.port),
             "IOT_MTLS_ENABLED": "0",
             "MINISTACK_ACCOUNT_ID": ACCOUNT_ID,

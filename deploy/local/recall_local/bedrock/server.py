@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import re
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -30,7 +31,7 @@ from recall_local.bedrock.proxy import ModelServer, Proxy
 from recall_local.serving import run_until_stopped
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
     from pathlib import Path
 
     from recall_local.bedrock.generation import Generator, Item
@@ -71,6 +72,31 @@ def is_ready(endpoint: str) -> bool:
             return bool(answer.status == 200)
     except (OSError, urllib.error.URLError):
         return False
+
+
+def command(
+    host: str, port: int, *, log_folder: Path, authorizer: str | None = None, word_delay: float = 0.02
+) -> list[str]:
+    """Return the command that runs the emulator; it reads RECALL_MODEL_SERVER, _NAME and _KEY from its environment.
+
+    Args:
+        host: address to listen on.
+        port: port to listen on.
+        log_folder: where the request log goes.
+        authorizer: address of the emulated AWS whose IAM decides; everybody may do everything when None.
+        word_delay: seconds between the built-in model's words.
+    """
+    words = [sys.executable, "-m", "recall_local.bedrock", "--host", host, "--port", str(port)]
+    words += ["--log-folder", str(log_folder), "--word-delay", str(word_delay)]
+    return words + (["--authorizer", authorizer] if authorizer else [])
+
+
+def described_model(environment: Mapping[str, str]) -> str:
+    """Return words for the screen that say which model answers."""
+    server = ModelServer.from_environment(environment)
+    if server is None:
+        return 'model "built-in" (quotes memories; set RECALL_MODEL_SERVER for a language model)'
+    return f'model "{server.name}" at {server.base_url}'
 
 
 @dataclass
