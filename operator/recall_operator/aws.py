@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import Any, Final, Protocol
 
 import boto3
 import structlog
@@ -19,9 +19,6 @@ from botocore.exceptions import BotoCoreError, ClientError
 from recall_operator.errors import aws_code
 from recall_operator.metrics import AWS_REQUESTS
 from recall_operator.rate import TokenBucket
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 _log = structlog.get_logger(__name__)
 
@@ -39,6 +36,21 @@ RATES: Final[dict[str, tuple[float, int]]] = {
 
 Sources: Service Quotas of Route 53 (5 a second and account), Cognito (UserPoolClientUpdate: 5 a second and pool).
 IAM and EKS publish no figures; theirs are what worked without throttling for others.
+"""
+
+_PAGING: Final[dict[str, dict[str, str]]] = {
+    "list_user_pool_clients": {"NextToken": "NextToken"},
+    "list_tags_of_resource": {"NextToken": "NextToken"},
+    "list_pod_identity_associations": {"nextToken": "nextToken"},
+    "list_resource_record_sets": {
+        "NextRecordName": "StartRecordName",
+        "NextRecordType": "StartRecordType",
+        "NextRecordIdentifier": "StartRecordIdentifier",
+    },
+}
+"""For each paged operation, what an answer says of the next page and how the next request says it.
+
+boto3's own paginators can't be slowed down or counted between their pages.
 """
 
 _READ = re.compile(r"^(describe|get|list)_")
@@ -89,8 +101,20 @@ class Aws:
             botocore.exceptions.ClientError: AWS refused it.
             botocore.exceptions.BotoCoreError: no answer came.
         """
+        await self._buckets[service].take()
         method = getattr(self._clients[service], operation)
-        answer: dict[str, Any] = await self._request(service, operation, lambda: method(**parameters))
+        outcome = "ok"
+        try:
+            answer: dict[str, Any] = await asyncio.get_running_loop().run_in_executor(
+                self._executor, lambda: method(**parameters)
+            )
+        except (ClientError, BotoCoreError) as error:
+            outcome = aws_code(error) or type(error).__name__
+            raise
+        finally:
+            AWS_REQUESTS.labels(service, operation, outcome).inc()
+            if is_write(operation):
+                _log.info("aws write", service=service, operation=operation, outcome=outcome)
         return answer
 
     async def pages(self, service: str, operation: str, key: str, **parameters: Any) -> list[dict[str, Any]]:
@@ -100,24 +124,14 @@ class Aws:
             botocore.exceptions.ClientError: AWS refused it.
             botocore.exceptions.BotoCoreError: no answer came.
         """
-        pages = iter(self._clients[service].get_paginator(operation).paginate(**parameters))
         items: list[dict[str, Any]] = []
-        while (page := await self._request(service, operation, lambda: next(pages, None))) is not None:
-            items += page.get(key, [])
-        return items
-
-    async def _request(self, service: str, operation: str, function: Callable[[], Any]) -> Any:
-        await self._buckets[service].take()
-        outcome = "ok"
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._executor, function)
-        except (ClientError, BotoCoreError) as error:
-            outcome = aws_code(error) or type(error).__name__
-            raise
-        finally:
-            AWS_REQUESTS.labels(service, operation, outcome).inc()
-            if is_write(operation):
-                _log.info("aws write", service=service, operation=operation, outcome=outcome)
+        following: dict[str, Any] = {}
+        while True:
+            answer = await self.call(service, operation, **parameters, **following)
+            items += answer.get(key, [])
+            following = {given: answer[told] for told, given in _PAGING[operation].items() if answer.get(told)}
+            if not following:
+                return items
 
     def close(self) -> None:
         """Stop the threads; calls under way are waited for."""

@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 ROLE_ARN: Final = "access.roleArn"
 """Output: there once a pod that starts now gets the role."""
 
-ROLE_PATH: Final = "/recall/"
+ROLE_PREFIX: Final = "recall"
+"""Names of instances' roles begin with this and a dot; the operator's own policy is bounded by it."""
+
 POLICY_NAME: Final = "recall-api"
 _NAME_LIMIT: Final = 64
 """Source: IAM, quotas and name requirements."""
@@ -68,12 +70,12 @@ class ObservedAccess:
 def role_name(subject: Subject) -> str:
     """Return the name of the instance's role."""
     owner = subject.owner
-    return derived_name("recall", owner.cluster, owner.namespace, owner.name, limit=_NAME_LIMIT)
+    return derived_name(ROLE_PREFIX, owner.cluster, owner.namespace, owner.name, limit=_NAME_LIMIT)
 
 
 def role_arn(subject: Subject) -> str:
     """Return the ARN of the instance's role, whether it exists or not."""
-    return f"arn:aws:iam::{subject.platform.aws.account_id}:role{ROLE_PATH}{role_name(subject)}"
+    return f"arn:aws:iam::{subject.platform.aws.account_id}:role/{role_name(subject)}"
 
 
 def trust_policy(subject: Subject) -> dict[str, Any]:
@@ -206,7 +208,6 @@ class Access:
         if found is None:
             parameters: dict[str, Any] = {
                 "RoleName": name,
-                "Path": ROLE_PATH,
                 "Description": f"Recall's API of {subject.instance.key}",
                 "AssumeRolePolicyDocument": _document(trust),
                 "Tags": _tag_list(tags),

@@ -1,0 +1,183 @@
+"""What the operator itself may do on AWS: each action once, with why, on as little as can be named beforehand.
+
+`python -m recall_operator.operator_policy --platform platform.yaml` prints the policy as JSON. The CDK app attaches it
+to the operator's role, and so does the local stack, where it is enforced.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from recall_operator.models.base import GROUP
+from recall_operator.ownership import CLUSTER_TAG
+from recall_operator.platform import Platform
+from recall_operator.resources.access import ROLE_PREFIX
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True)
+class Grant:
+    """Some actions on some resources; each action with the reason for it."""
+
+    sid: str
+    actions: Mapping[str, str]
+    resources: tuple[str, ...]
+    condition: Mapping[str, Any] = field(default_factory=dict)
+
+
+def grants(platform: Platform) -> tuple[Grant, ...]:
+    """Return everything that the operator may do, for one platform."""
+    region, account, cluster = platform.aws.region, platform.aws.account_id, platform.cluster.name
+    boundary = platform.access.permissions_boundary_arn
+    # A user may name tables freely, so the name can't bound the right; the owner's tag bounds what destroys data.
+    tables = (f"arn:aws:dynamodb:{region}:{account}:table/*",)
+    roles = (f"arn:aws:iam::{account}:role/{ROLE_PREFIX}.*",)
+    associations = (f"arn:aws:eks:{region}:{account}:podidentityassociation/{cluster}/*",)
+    bounded = {"StringEquals": {"iam:PermissionsBoundary": boundary}} if boundary else {}
+    return (
+        Grant(
+            "TablesRead",
+            {
+                "dynamodb:DescribeTable": "whether a table is there, and how",
+                "dynamodb:DescribeContinuousBackups": "whether point-in-time recovery is on",
+                "dynamodb:DescribeTimeToLive": "whether expired items are deleted",
+            },
+            tables,
+        ),
+        Grant(
+            "TablesKeep",
+            {
+                "dynamodb:CreateTable": "make an instance's tables",
+                "dynamodb:UpdateContinuousBackups": "switch point-in-time recovery as the spec says",
+                "dynamodb:UpdateTimeToLive": "let expired items be deleted",
+                "dynamodb:UpdateTable": "switch deletion protection as the spec says",
+            },
+            tables,
+        ),
+        Grant(
+            "TablesDelete",
+            {"dynamodb:DeleteTable": "only where spec.deletionPolicy.tables is Delete, and only this cluster's tables"},
+            tables,
+            # IfExists: services that evaluate no tags of tables (an account without DynamoDB's attribute-based access
+            # control, an emulator) would refuse every deletion otherwise.
+            {"StringEqualsIfExists": {f"aws:ResourceTag/{CLUSTER_TAG}": cluster}},
+        ),
+        # Tagging is not bounded by the resource (some implementations check it against none), but by the tags: the
+        # operator's own and no others. Reading tags shows no data.
+        Grant("MarksRead", {"dynamodb:ListTagsOfResource": "who owns a table"}, ("*",)),
+        Grant(
+            "Marks",
+            {
+                "dynamodb:TagResource": "mark tables as the instance's, and as released when it goes",
+                "dynamodb:UntagResource": "take the mark of release off when a table is adopted",
+                "eks:TagResource": "mark associations as the instance's",
+            },
+            ("*",),
+            {"ForAllValues:StringLike": {"aws:TagKeys": f"{GROUP}/*"}},
+        ),
+        Grant(
+            "AppClients",
+            {
+                "cognito-idp:ListUserPoolClients": "find an instance's client by its name",
+                "cognito-idp:DescribeUserPoolClient": "see whether it is as the spec says",
+                "cognito-idp:CreateUserPoolClient": "make it",
+                "cognito-idp:UpdateUserPoolClient": "mend it",
+                "cognito-idp:DeleteUserPoolClient": "take it away with its instance",
+            },
+            (f"arn:aws:cognito-idp:{region}:{account}:userpool/{platform.identity.user_pool_id}",),
+        ),
+        Grant(
+            "RolesRead",
+            {
+                "iam:GetRole": "whether an instance's role is there, whose it is, and who may take it",
+                "iam:GetRolePolicy": "what the role may do",
+            },
+            roles,
+        ),
+        Grant(
+            "RolesGrant",
+            {
+                "iam:CreateRole": "make an instance's role",
+                "iam:PutRolePolicy": "give it exactly the API's needs",
+                **(
+                    {"iam:PutRolePermissionsBoundary": "bound a role made before there was a boundary"}
+                    if boundary
+                    else {}
+                ),
+            },
+            roles,
+            bounded,
+        ),
+        Grant(
+            "RolesKeep",
+            {
+                "iam:TagRole": "mark it as the instance's",
+                "iam:UpdateAssumeRolePolicy": "mend who may take it",
+                "iam:DeleteRolePolicy": "empty it before it is deleted",
+                "iam:DeleteRole": "take it away with its instance",
+            },
+            roles,
+        ),
+        Grant(
+            "RolesPass",
+            {"iam:PassRole": "hand the role to EKS Pod Identity, and to nothing else"},
+            roles,
+            {"StringEquals": {"iam:PassedToService": "pods.eks.amazonaws.com"}},
+        ),
+        Grant(
+            "Associations",
+            {
+                "eks:ListPodIdentityAssociations": "find the association of an instance's service account",
+                "eks:CreatePodIdentityAssociation": "tie the role to the service account",
+                "eks:DescribePodIdentityAssociation": "see whose it is and which role it gives",
+                "eks:UpdatePodIdentityAssociation": "mend the role it gives",
+                "eks:DeletePodIdentityAssociation": "take it away with its instance",
+            },
+            (f"arn:aws:eks:{region}:{account}:cluster/{cluster}", *associations),
+        ),
+        Grant(
+            "Names",
+            {
+                "route53:ListResourceRecordSets": "what stands at an instance's names, and whose it is",
+                "route53:ChangeResourceRecordSets": "write, mend and delete them together with their ownership records",
+            },
+            (f"arn:aws:route53:::hostedzone/{platform.dns.hosted_zone_id}",),
+        ),
+    )
+
+
+def policy_document(platform: Platform) -> dict[str, Any]:
+    """Return the IAM policy for the operator's role on `platform`."""
+    return {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Sid": grant.sid,
+                "Effect": "Allow",
+                "Action": list(grant.actions),
+                "Resource": list(grant.resources),
+                **({"Condition": dict(grant.condition)} if grant.condition else {}),
+            }
+            for grant in grants(platform)
+        ],
+    }
+
+
+def main() -> int:
+    """Print the policy for a platform document; return the process' exit status."""
+    parser = argparse.ArgumentParser(description="Print the operator's IAM policy as JSON.")
+    parser.add_argument("--platform", type=Path, required=True, help="the Platform document")
+    options = parser.parse_args()
+    sys.stdout.write(json.dumps(policy_document(Platform.load(options.platform)), indent=2) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
