@@ -88,6 +88,10 @@ class Steps:
         self.done.append((title, seconds, last))
         self.console.print(f"[green]✓[/green] {seconds:6.1f} s  {escape(title)}", soft_wrap=True)
 
+    def note(self, words: str) -> None:
+        """Show a line of what goes on beside the step."""
+        self.console.print(f"  [dim]{escape(words)}[/dim]", soft_wrap=True)
+
     def _clock(self, started: float) -> str:
         return f"{time.monotonic() - started:6.1f} s"
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import boto3
+from typing import TYPE_CHECKING
 
-REGION = "eu-west-1"
+from recall_local.aws.account import client_factory
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def resources_of(endpoint: str, name: str) -> list[str]:
@@ -12,26 +15,24 @@ def resources_of(endpoint: str, name: str) -> list[str]:
 
     It reads as the account's root, so that nothing can hide behind a missing right.
     """
-    session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=REGION)
-    dynamodb, cognito, iam, eks, route53 = (
-        session.client(service, endpoint_url=endpoint)
-        for service in ("dynamodb", "cognito-idp", "iam", "eks", "route53")
-    )
-    found = [
-        f"dynamodb: {table}"
-        for page in dynamodb.get_paginator("list_tables").paginate()
-        for table in page["TableNames"]
-    ]
+    return sorted(resource for resource in _all_resources(endpoint) if name in resource)
+
+
+def _all_resources(endpoint: str) -> Iterator[str]:
+    client = client_factory(endpoint)
+    for page in client("dynamodb").get_paginator("list_tables").paginate():
+        yield from (f"dynamodb: {table}" for table in page["TableNames"])
+    cognito = client("cognito-idp")
     for pool in cognito.list_user_pools(MaxResults=60)["UserPools"]:
-        pages = cognito.get_paginator("list_user_pool_clients").paginate(UserPoolId=pool["Id"])
-        found += [f"cognito-idp: {client['ClientName']}" for page in pages for client in page["UserPoolClients"]]
-    found += [
-        f"iam: {role['RoleName']}" for page in iam.get_paginator("list_roles").paginate() for role in page["Roles"]
-    ]
+        for page in cognito.get_paginator("list_user_pool_clients").paginate(UserPoolId=pool["Id"]):
+            yield from (f"cognito-idp: {item['ClientName']}" for item in page["UserPoolClients"])
+    for page in client("iam").get_paginator("list_roles").paginate():
+        yield from (f"iam: {role['RoleName']}" for role in page["Roles"])
+    eks = client("eks")
     for cluster in eks.list_clusters()["clusters"]:
-        associations = eks.list_pod_identity_associations(clusterName=cluster)["associations"]
-        found += [f"eks: {item['namespace']}/{item['serviceAccount']}" for item in associations]
+        for item in eks.list_pod_identity_associations(clusterName=cluster)["associations"]:
+            yield f"eks: {item['namespace']}/{item['serviceAccount']}"
+    route53 = client("route53")
     for zone in route53.list_hosted_zones()["HostedZones"]:
-        pages = route53.get_paginator("list_resource_record_sets").paginate(HostedZoneId=zone["Id"])
-        found += [f"route53: {item['Type']} {item['Name']}" for page in pages for item in page["ResourceRecordSets"]]
-    return sorted(resource for resource in found if name in resource)
+        for page in route53.get_paginator("list_resource_record_sets").paginate(HostedZoneId=zone["Id"]):
+            yield from (f"route53: {item['Type']} {item['Name']}" for item in page["ResourceRecordSets"])
