@@ -67,7 +67,6 @@ def create_app(settings: Settings, metrics: Metrics | None = None) -> FastAPI:
         version=version("recall"),
         lifespan=lifespan,
         redoc_url=None,
-        max_body_size=settings.max_body_bytes,
         separate_input_output_schemas=False,
     )
     app.state.settings = settings
@@ -80,7 +79,7 @@ def create_app(settings: Settings, metrics: Metrics | None = None) -> FastAPI:
     app.state.memories = MemoryService(memories, space, search.changed)
     app.state.search = search
     app.state.chat = ChatService(aws, search, settings, metrics)
-    errors.install(app)
+    errors.install(app, settings.max_body_bytes)
     openapi.install(app)
     for router in (health.router, memories_routes.router, search_routes.router, chat_routes.router):
         app.include_router(router)

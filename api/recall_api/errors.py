@@ -173,11 +173,16 @@ async def _on_http(request: Request, error: Exception) -> JSONResponse:
     return _respond(request, ProblemError(error.status_code, slug, title, headers=error.headers or {}))
 
 
+def _printable(text: str) -> str:
+    """Return `text` as UTF-8 can hold it: names of fields are what a client sent, whole characters or not."""
+    return text.encode(errors="backslashreplace").decode()[:200]
+
+
 async def _on_validation(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - as above
     refused = [
         InvalidField(
-            field=".".join(str(part) for part in item["loc"]), message=item["msg"], code=item["type"]
+            field=_printable(".".join(map(str, item["loc"]))), message=_printable(item["msg"]), code=item["type"]
         ).model_dump()
         for item in error.errors()
     ]
@@ -216,9 +221,45 @@ class UnexpectedErrors:
             await _respond(Request(scope), problem or INTERNAL)(scope, receive, send)
 
 
-def install(app: FastAPI) -> None:
-    """Make `app` answer every error with a problem document."""
+class BodyLimit:
+    """ASGI middleware: refuses bodies that are too large, announced or not, with a problem like any other.
+
+    FastAPI's own limit lies outside of all middleware (see `UnexpectedErrors`) and answers in plain text.
+    """
+
+    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+        self.app = app
+        self.max_bytes = max_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Run one request; lifespan and the like pass through."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        announced = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
+        if announced.isdigit() and int(announced) > self.max_bytes:
+            await _respond(Request(scope), self._too_large())(scope, receive, send)
+            return
+        size = 0
+
+        async def receive_counted() -> Message:
+            nonlocal size
+            message = await receive()
+            size += len(message.get("body", b""))
+            if size > self.max_bytes:
+                raise HTTPException(413)  # the one exception that FastAPI lets through while it reads a body
+            return message
+
+        await self.app(scope, receive_counted, send)
+
+    def _too_large(self) -> ProblemError:
+        return ProblemError(413, "too-large", "Request too large", f"A request may have {self.max_bytes:,} bytes.")
+
+
+def install(app: FastAPI, max_body_bytes: int) -> None:
+    """Make `app` answer every error with a problem document, bodies beyond `max_body_bytes` too."""
     app.add_exception_handler(ProblemError, _on_problem)
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(RequestValidationError, _on_validation)
     app.add_middleware(UnexpectedErrors)
+    app.add_middleware(BodyLimit, max_bytes=max_body_bytes)

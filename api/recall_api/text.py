@@ -20,9 +20,13 @@ class Schema(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True)
 
 
-def _without_nul(value: str) -> str:
+def _storable(value: str) -> str:
     if "\0" in value:
         raise PydanticCustomError("string_nul", "must not contain the character U+0000")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise PydanticCustomError("string_unicode", "must not contain half of a surrogate pair") from None
     return value
 
 
@@ -50,11 +54,8 @@ def _zoned(value: datetime) -> datetime:
     return value
 
 
-PlainText = Annotated[str, AfterValidator(_without_nul)]
-"""Unicode text; lone surrogates are refused by pydantic itself (`string_unicode`)."""
-
-Words = Annotated[str, AfterValidator(_without_nul), AfterValidator(_with_words)]
-"""Text that says something."""
+Words = Annotated[str, AfterValidator(_storable), AfterValidator(_with_words)]
+"""Text that says something, in whole characters."""
 
 Moment = Annotated[
     datetime,

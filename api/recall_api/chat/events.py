@@ -45,7 +45,7 @@ def encode(event: ChatEvent, instance: str | None) -> bytes:
         case Recalled(hits, by_meaning):
             name = "recalled"
             memories = [
-                RecalledMemory(number=number, memory=MemoryView.of(hit.memory), explanation=Explanation.of(hit))
+                RecalledMemory(**dict(MemoryView.of(hit.memory)), number=number, explanation=Explanation.of(hit))
                 for number, hit in enumerate(hits, 1)
             ]
             data = RecalledEvent(memories=memories, by_meaning=by_meaning).model_dump_json(by_alias=True)

@@ -14,20 +14,23 @@ from recall_api.search.schemas import Explanation
 from recall_api.text import Schema, Words
 
 MAX_MESSAGE_LENGTH = 32_000
-MAX_MESSAGES = 200
+MAX_HISTORY = 200
 
 
 class ChatMessage(Schema):
     """One message of a conversation."""
 
     role: Literal["user", "assistant"]
-    text: Annotated[Words, Field(max_length=MAX_MESSAGE_LENGTH, examples=["What should I not cook for dinner?"])]
+    text: Annotated[Words, Field(max_length=MAX_MESSAGE_LENGTH)]
 
 
 class ChatRequest(Schema):
-    """A conversation so far, which ends with the user's message."""
+    """A question, and the conversation that it goes on with."""
 
-    messages: Annotated[list[ChatMessage], Field(min_length=1, max_length=MAX_MESSAGES)]
+    message: Annotated[Words, Field(max_length=MAX_MESSAGE_LENGTH, examples=["What should I not cook for dinner?"])]
+    history: Annotated[list[ChatMessage], Field(max_length=MAX_HISTORY)] = Field(
+        default_factory=list, description="What was said before: the user first, then in turns, the assistant last."
+    )
     model: Annotated[str, Field(max_length=128)] | None = Field(
         default=None, description="One of the models in `/v1/config`; absent means the default."
     )
@@ -36,24 +39,23 @@ class ChatRequest(Schema):
 
     @model_validator(mode="after")
     def _check_turns(self) -> Self:
-        # Bedrock's rule for Converse: the user begins, roles alternate; and here the user asks last.
-        expected = ["user" if number % 2 == 0 else "assistant" for number in range(len(self.messages))]
-        if len(self.messages) % 2 == 0 or [message.role for message in self.messages] != expected:
+        # Bedrock's rule for Converse: the user begins, and roles alternate.
+        expected = ["user" if number % 2 == 0 else "assistant" for number in range(len(self.history))]
+        if len(self.history) % 2 or [said.role for said in self.history] != expected:
             raise PydanticCustomError(
-                "turns", "messages must begin and end with the user's, and alternate between user and assistant"
+                "turns", "history must begin with the user, alternate, and end with the assistant"
             )
         return self
 
     def turns(self) -> tuple[Turn, ...]:
-        """Return the conversation."""
-        return tuple(Turn(message.role, message.text) for message in self.messages)
+        """Return the conversation; the last turn is the question."""
+        return (*(Turn(said.role, said.text) for said in self.history), Turn("user", self.message))
 
 
-class RecalledMemory(Schema):
+class RecalledMemory(MemoryView):
     """A memory that the model is given."""
 
     number: int = Field(description="By which citations name it, from 1.")
-    memory: MemoryView
     explanation: Explanation
 
 
