@@ -116,7 +116,9 @@ class WorkQueue:
             case Outcome.FAILED:
                 self._failures[key] += 1
                 return backoff(self._failures[key], self._chance())
-            case Outcome.PROGRESSING:
+            case Outcome.MOVED | Outcome.PROGRESSING:
+                if outcome is Outcome.MOVED:
+                    del self._looks[key]
                 del self._failures[key]
                 self._looks[key] += 1
                 return poll_delay(self._looks[key] - 1)

@@ -38,8 +38,10 @@ class Outcome(Enum):
 
     SETTLED = auto()
     """As wanted, or nothing that trying again would mend: look again at the slow resync."""
+    MOVED = auto()
+    """Not there yet, but further than before: look again at once."""
     PROGRESSING = auto()
-    """Something was changed, or is changing by itself: look again soon."""
+    """Not there yet, and nothing new to tell: look again soon, and less and less often."""
     FAILED = auto()
     """An error that may pass: back off."""
     GONE = auto()
@@ -105,8 +107,8 @@ class Reconciler:
             else Verdict.of(part.condition, found, failures.get(part.name))
             for part in self._parts
         ]
-        await self._report(subject, reported(subject, verdicts, _now()))
-        return _outcome(verdicts, failed=bool(failures) or any(item.failure for item in seen.values()))
+        moved = await self._report(subject, reported(subject, verdicts, _now()))
+        return _outcome(verdicts, failed=bool(failures) or any(item.failure for item in seen.values()), moved=moved)
 
     async def _delete(self, subject: Subject) -> Outcome:
         """Take the parts down, dependents first; when all are gone or kept, let the instance go."""
@@ -127,8 +129,8 @@ class Reconciler:
         failures = await self._apply(todo)
         failures |= {name: item.failure for name, item in seen.items() if item.failure}
         verdicts = [self._deletion_verdict(part, gone, failures.get(part.name)) for part in self._parts]
-        await self._report(subject, reported(subject, verdicts, _now()))
-        return _outcome(verdicts, failed=bool(failures))
+        moved = await self._report(subject, reported(subject, verdicts, _now()))
+        return _outcome(verdicts, failed=bool(failures), moved=moved)
 
     @staticmethod
     def _deletion_verdict(part: AnyPart, gone: set[str], failure: Failure | None) -> Verdict:
@@ -190,12 +192,14 @@ class Reconciler:
         _log.warning("part failed", part=part, reason=failure.reason, error=str(error), exc_info=unknown)
         return failure
 
-    async def _report(self, subject: Subject, status: RecallInstanceStatus) -> None:
-        """Write the status if it says something new."""
+    async def _report(self, subject: Subject, status: RecallInstanceStatus) -> bool:
+        """Write the status if it says something new; return whether it does."""
         instance = subject.instance
-        if instance.status != status:
-            place = (instance.metadata.namespace, instance.metadata.name)
-            await self._clients.kubernetes.apply(status_manifest(place, status), subresource="status")
+        if instance.status == status:
+            return False
+        place = (instance.metadata.namespace, instance.metadata.name)
+        await self._clients.kubernetes.apply(status_manifest(place, status), subresource="status")
+        return True
 
     async def _refuse(self, metadata: Metadata, error: ValidationError) -> Outcome:
         fields = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
@@ -214,13 +218,14 @@ class Reconciler:
         await self._clients.kubernetes.apply(manifest)
 
 
-def _outcome(verdicts: Sequence[Verdict], *, failed: bool) -> Outcome:
+def _outcome(verdicts: Sequence[Verdict], *, failed: bool, moved: bool) -> Outcome:
     if any(item.terminal for item in verdicts):
         return Outcome.SETTLED
     if failed:
         return Outcome.FAILED
-    settled = all(item.state is PartState.READY for item in verdicts)
-    return Outcome.SETTLED if settled else Outcome.PROGRESSING
+    if all(item.state is PartState.READY for item in verdicts):
+        return Outcome.SETTLED
+    return Outcome.MOVED if moved else Outcome.PROGRESSING
 
 
 def _now() -> str:

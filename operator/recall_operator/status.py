@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from recall_operator.errors import Failure
-    from recall_operator.models.instance import RecallInstance
     from recall_operator.plan import Assessment
     from recall_operator.resources.part import Subject
 
@@ -201,8 +200,3 @@ def status_manifest(instance_key: tuple[str, str], status: RecallInstanceStatus)
         "metadata": {"namespace": namespace, "name": name},
         "status": status.model_dump(mode="json", by_alias=True, exclude_none=True),
     }
-
-
-def same_status(one: RecallInstance, other: RecallInstanceStatus) -> bool:
-    """Whether the instance says `other` already."""
-    return one.status == other

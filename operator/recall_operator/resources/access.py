@@ -169,9 +169,10 @@ class Access:
 
     def outputs(self, subject: Subject, observed: ObservedAccess) -> Mapping[str, str]:
         """Tell the role once it is tied to the service account."""
+        del subject
         role, association = observed.role, observed.association
         ready = role and role.policy is not None and association and association.role_arn == role.arn
-        return {ROLE_ARN: role_arn(subject)} if ready else {}
+        return {ROLE_ARN: role.arn} if role and ready else {}
 
     def plan(self, subject: Subject, observed: ObservedAccess, outputs: Mapping[str, str]) -> Assessment:
         """Create or mend both; refuse what is another's."""
@@ -190,7 +191,9 @@ class Access:
                 return Assessment(PartState.BROKEN, "NotOwned", message, resources=resources, terminal=True)
         changes = (
             *self._role_changes(subject, observed.role),
-            *self._association_changes(subject, observed.association),
+            *self._association_changes(
+                subject, observed.association, observed.role.arn if observed.role else role_arn(subject)
+            ),
         )
         if changes:
             return Assessment(PartState.PROGRESSING, "Updating", "The API's role is being set up.", changes, resources)
@@ -240,8 +243,8 @@ class Access:
         action = Action.ADOPT if adopted else Action.UPDATE
         return (Change(self.name, action, "Role", name, tuple(steps), tuple(changed)),) if steps else ()
 
-    def _association_changes(self, subject: Subject, found: ObservedAssociation | None) -> tuple[Change, ...]:
-        cluster, account, arn = subject.platform.cluster.name, object_name(subject), role_arn(subject)
+    def _association_changes(self, subject: Subject, found: ObservedAssociation | None, arn: str) -> tuple[Change, ...]:
+        cluster, account = subject.platform.cluster.name, object_name(subject)
         tags = subject.owner.tags()
         name = f"{subject.owner.namespace}/{account}"
         if found is None:

@@ -1,0 +1,46 @@
+{{- define "recall-operator.labels" -}}
+app.kubernetes.io/name: recall-operator
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/part-of: recall
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
+{{- end }}
+
+{{- define "recall-operator.selector" -}}
+app.kubernetes.io/name: recall-operator
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{/* What the operator may do in the namespaces that it looks after: each verb once, with why. Alphabetical by group. */}}
+{{- define "recall-operator.rules" -}}
+# Service accounts, configuration and Services of the API: get to compare, create and patch to apply (a server-side
+# apply of something new asks for both), delete with the instance, list and watch to mend what others change.
+- apiGroups: [""]
+  resources: [configmaps, serviceaccounts, services]
+  verbs: [create, delete, get, list, patch, watch]
+# The API's pods, for the same reasons.
+- apiGroups: [apps]
+  resources: [deployments]
+  verbs: [create, delete, get, list, patch, watch]
+# The API's way in, for the same reasons; its status names the load balancer.
+- apiGroups: [networking.k8s.io]
+  resources: [ingresses]
+  verbs: [create, delete, get, list, patch, watch]
+# How many pods may be missing during a drain, for the same reasons.
+- apiGroups: [policy]
+  resources: [poddisruptionbudgets]
+  verbs: [create, delete, get, list, patch, watch]
+# Instances: get, list and watch to read them, patch only for the finalizer. Never created or deleted by the operator.
+- apiGroups: [recall.kug.la]
+  resources: [recallinstances]
+  verbs: [get, list, patch, watch]
+# Owner references that block an owner's deletion ask for this on clusters that check them (OpenShift does).
+- apiGroups: [recall.kug.la]
+  resources: [recallinstances/finalizers]
+  verbs: [update]
+# What the operator found.
+- apiGroups: [recall.kug.la]
+  resources: [recallinstances/status]
+  verbs: [patch]
+{{- end }}
