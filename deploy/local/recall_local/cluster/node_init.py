@@ -1,8 +1,8 @@
 """First process of the node: containerd and the kubelet, in a process and mount namespace of their own.
 
 Run as `unshare --pid --mount --fork --kill-child --mount-proc python -m recall_local.cluster.node_init PLAN`, PLAN
-being a JSON file with `commands` ([name, words, socket to wait for or null], in order) and `logs`. When this process ends,
-however it ends, the kernel ends every container of the node and takes every mount of theirs away.
+being a JSON file with `commands` ([name, words, socket to wait for or null], in order) and `logs`. When this process
+ends, however it ends, the kernel ends every container of the node and takes every mount of theirs away.
 """
 
 from __future__ import annotations
