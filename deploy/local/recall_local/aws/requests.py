@@ -30,14 +30,29 @@ def is_write(operation: str) -> bool:
 class RequestLog:
     """Appends to a file of JSON lines; a line is written whole, so readers never see half of one."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, largest: int = 64 * 1024 * 1024) -> None:
+        """Open the log.
+
+        Args:
+            path: where it is.
+            largest: bytes after which it goes on in a new file; the full one is kept as `<name>.1`.
+        """
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._file: IO[str] = path.open("a", buffering=1, encoding="utf-8")
+        self._path = path
+        self._largest = largest
+        self._file = self._open()
 
     def write(self, **fields: Any) -> None:
         """Append one request; `time` (UTC) is added."""
+        if self._file.tell() > self._largest:
+            self._file.close()
+            self._path.replace(self._path.with_name(self._path.name + ".1"))
+            self._file = self._open()
         moment = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
         self._file.write(json.dumps({"time": moment, **fields}, separators=(",", ":")) + "\n")
+
+    def _open(self) -> IO[str]:
+        return self._path.open("a", buffering=1, encoding="utf-8")
 
 
 def read(path: Path) -> list[dict[str, Any]]:

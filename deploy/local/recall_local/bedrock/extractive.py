@@ -24,12 +24,13 @@ _COMMON = frozenset(
     about all and any are been but can did does for from had has have her him his how into its just like may more most
     not our out own she should some than that the their them then there these they this those was were what when where
     which who whom whose why will with would you your know tell remember recall please again ever
+    always get give keep long make made many much must need never really take thing use used using want write
     """.split()  # noqa: SIM905 - sixty words in quotes of their own would be harder to read
 )
 _MOST_QUOTES = 3
 _WORDS_WEIGHT = 0.6
 _LEAST_SCORE = 0.17
-_SHARE_OF_BEST = 0.6
+_SHARE_OF_BEST = 0.75
 
 
 @dataclass(frozen=True)
