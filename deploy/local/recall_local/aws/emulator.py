@@ -276,6 +276,7 @@ def restore_sessions() -> None:
 async def serve(options: Options) -> None:
     """Run until SIGTERM or SIGINT, then save for the last time."""
     snapshot = restore(options.snapshot_folder, options.live_folder)
+    logging.getLogger("persistence").setLevel(logging.WARNING)  # a line for each service every few seconds
     logging.getLogger("recall.emulator").info("state: %s", snapshot or "new")
 
     from hypercorn.asyncio import serve as hypercorn_serve
