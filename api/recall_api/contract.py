@@ -22,7 +22,6 @@ TIME_TO_LIVE_ATTRIBUTE: Final = "expiresAt"
 
 MEMORIES_TABLE_ACTIONS: Final = (
     "dynamodb:BatchGetItem",
-    "dynamodb:BatchWriteItem",
     "dynamodb:ConditionCheckItem",
     "dynamodb:DeleteItem",
     "dynamodb:GetItem",
@@ -32,13 +31,7 @@ MEMORIES_TABLE_ACTIONS: Final = (
 )
 """IAM actions that the API calls on the memories table; the operator grants exactly these."""
 
-USERS_TABLE_ACTIONS: Final = (
-    "dynamodb:DeleteItem",
-    "dynamodb:GetItem",
-    "dynamodb:PutItem",
-    "dynamodb:Query",
-    "dynamodb:UpdateItem",
-)
+USERS_TABLE_ACTIONS: Final = ("dynamodb:GetItem", "dynamodb:PutItem")
 """IAM actions that the API calls on the users table; the operator grants exactly these."""
 
 BEDROCK_ACTIONS: Final = ("bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream")

@@ -147,7 +147,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def run_pod(instance: Instance, folder: Path, **changes: str) -> Pod:
+def run_pod(instance: Instance, folder: Path, *, seconds: float = 30, **changes: str) -> Pod:
     """Start the API as the image starts it, and wait until it is ready."""
     port, metrics_port = free_port(), free_port()
     environment = instance.environment(RECALL_PORT=str(port), RECALL_METRICS_PORT=str(metrics_port), **changes)
@@ -156,7 +156,7 @@ def run_pod(instance: Instance, folder: Path, **changes: str) -> Pod:
             [sys.executable, "-m", "recall_api.main"], env=environment, stdout=output, stderr=output
         )
     pod = Pod(instance, folder, port, metrics_port, process)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + seconds
     while True:
         try:
             if httpx.get(f"{pod.url}/health/ready", timeout=5).status_code == 200:
@@ -164,6 +164,7 @@ def run_pod(instance: Instance, folder: Path, **changes: str) -> Pod:
         except httpx.TransportError:
             pass
         if process.poll() is not None or time.monotonic() > deadline:
+            pod.kill()
             raise RuntimeError(f"the API did not start:\n{pod.log}")
         time.sleep(0.05)
 
@@ -262,8 +263,8 @@ def start_pod(instance: Instance, tmp_path: Path) -> Iterator[Callable[..., Pod]
     """Start a pod of the test's own, with changed settings; all are killed at the end."""
     pods: list[Pod] = []
 
-    def start(**changes: str) -> Pod:
-        pods.append(run_pod(instance, tmp_path, **changes))
+    def start(*, seconds: float = 30, **changes: str) -> Pod:
+        pods.append(run_pod(instance, tmp_path, seconds=seconds, **changes))
         return pods[-1]
 
     yield start
