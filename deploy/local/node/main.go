@@ -31,10 +31,8 @@ import (
 	// Of CoreDNS only what the stack uses: with every plugin it would be 111 MB.
 	_ "github.com/coredns/coredns/plugin/cache"
 	_ "github.com/coredns/coredns/plugin/errors"
-	_ "github.com/coredns/coredns/plugin/forward"
 	_ "github.com/coredns/coredns/plugin/kubernetes"
 	_ "github.com/coredns/coredns/plugin/ready"
-	_ "github.com/coredns/coredns/plugin/reload"
 	_ "github.com/coredns/coredns/plugin/route53"
 )
 
@@ -55,7 +53,7 @@ func runHelm() int {
 
 func runCoreDNS() int {
 	// The order in which a query passes the plugins; CoreDNS generates this list from its plugin.cfg.
-	dnsserver.Directives = []string{"reload", "ready", "errors", "cache", "route53", "kubernetes", "forward"}
+	dnsserver.Directives = []string{"ready", "errors", "cache", "route53", "kubernetes"}
 	coremain.Run()
 	return 0
 }
