@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import httpx
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
-from recall_api import errors, health, openapi
+from recall_api import __version__, errors, health, openapi
 from recall_api.auth.keys import KeySet
 from recall_api.auth.service import Authenticator
 from recall_api.auth.tokens import TokenRules
@@ -64,7 +63,7 @@ def create_app(settings: Settings, metrics: Metrics | None = None) -> FastAPI:
     app = FastAPI(
         title="Recall",
         summary="Private memories, and language models that remember them.",
-        version=version("recall"),
+        version=__version__,
         lifespan=lifespan,
         redoc_url=None,
         separate_input_output_schemas=False,

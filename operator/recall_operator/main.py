@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import contextlib
 import os
+import socket
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import kopf
 import structlog
 import uvloop
+from kopf._core.engines.peering import Identity
 from pydantic import ValidationError
 
 from recall_operator import health, logs
@@ -91,6 +93,8 @@ async def run(options: argparse.Namespace, platform: Platform) -> None:
             registry=registry(Watcher(queue)),
             settings=settings(),
             standalone=True,
+            # Without it Kopf asks for the Unix user's name, and a container's numeric user has none.
+            identity=Identity(socket.gethostname()),
             namespaces=options.namespace,
             clusterwide=not options.namespace,
         )

@@ -1,6 +1,6 @@
 """Seconds of `up` and `down` with everything cached, memory of each part, sizes of the images: build/bench/stack.json.
 
-Memory is the proportional set size (PSS) of every process in the stack's network namespace or below its node, so that pages that
+Memory is the proportional set size (PSS) of every process of the stack, so that pages that several
 processes share are counted once.
 """
 
@@ -62,7 +62,7 @@ def main() -> None:
     figures["up_running_s"] = recall_local("up")
     parts = memory_megabytes(stack)
     figures["memory_mb"] = {"all": round(sum(parts.values()), 1), **parts}
-    built = images.build(stack, print)
+    built = images.build(stack.cache, print)
     figures["image_archive_mb"] = {name: round(image.archive.stat().st_size / 1e6, 1) for name, image in built.items()}
     recall_local("down", "--erase")
     OUTPUT.parent.mkdir(parents=True, exist_ok=True)

@@ -54,8 +54,7 @@ def parser() -> argparse.ArgumentParser:
     logs.add_argument("name", nargs="?", help="only this log, such as operator or edge")
     logs.add_argument("--follow", action="store_true", help="go on as lines come (needs NAME)")
     logs.add_argument("--lines", type=int, default=20, metavar="N", help="how many lines of each (default: 20)")
-    kubectl = commands.add_parser("kubectl", help="run kubectl on the stack's cluster", add_help=False)
-    kubectl.add_argument("arguments", nargs=argparse.REMAINDER)
+    commands.add_parser("kubectl", help="run kubectl on the stack's cluster; all that follows is kubectl's")
     return root
 
 
@@ -67,7 +66,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     grammar = parser()
-    options = grammar.parse_args(arguments)
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    kubectl_words = words[1:] if words[:1] == ["kubectl"] else []  # flags among them are kubectl's, not ours
+    options = grammar.parse_args(words[: len(words) - len(kubectl_words)])
     if options.command == "logs" and options.follow and not options.name:
         grammar.error("logs --follow needs the NAME of one log; `recall-local logs` shows them all")
     if options.command == "up" and options.resync_seconds is not None and options.resync_seconds < 1:
@@ -86,7 +87,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
             case "logs":
                 lifecycle.logs(stack, name=options.name, lines=options.lines, follow=options.follow)
             case "kubectl":
-                command = lifecycle.kubectl_of(stack).command(*options.arguments)
+                command = lifecycle.kubectl_of(stack).command(*kubectl_words)
                 os.execv(command[0], command)  # noqa: S606 - the very point: the user's own kubectl words
     except StepFailedError:
         return 1

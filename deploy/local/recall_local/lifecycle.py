@@ -162,8 +162,9 @@ def _start_companions(stack: Stack, cluster: Cluster, platform: Platform) -> Non
 def _install_operator(
     cluster: Cluster, built: dict[str, BuiltImage], platform: Platform, resync_seconds: int | None
 ) -> None:
+    repository, _, tag = built["recall-operator"].reference.rpartition(":")
     values: dict[str, Any] = {
-        "image": built["recall-operator"].reference,
+        "image": {"repository": repository, "tag": tag},
         "platform": platform.model_dump(mode="json", by_alias=True, exclude_none=True),
     }
     if resync_seconds is not None:

@@ -61,9 +61,7 @@ class Tour:
                         any(question["memory"] in source for source in sources),
                         f"no citation of the memory with “{question['memory']}”; cited: {sources}",
                     )
-                    report(
-                        f"cites {len(sources)} {'memory' if len(sources) == 1 else 'memories'}, the right one among them"
-                    )
+                    report(f"{len(sources)} cited, the right one among them")
             self._second_instance(steps)
             self._hibernate_and_wake(steps, api, ids)
         self._delete_second_instance(steps)
