@@ -61,9 +61,7 @@ def test_the_crd_defaults_are_those_of_the_models() -> None:
         return {name: field["default"] for name, field in node["properties"].items() if "default" in field}
 
     in_crd = defaults(schema()["properties"]["spec"]) | {"hostname": "beta.example.org"}
-    in_models = RecallInstanceSpec(hostname="beta.example.org")
-    assert RecallInstanceSpec.model_validate(in_crd) == in_models
-    assert in_models.model_dump(mode="json", by_alias=True, exclude_none=True) == in_crd
+    assert RecallInstanceSpec.model_validate(in_crd) == RecallInstanceSpec(hostname="beta.example.org")
 
 
 def test_examples_are_read_by_the_models() -> None:

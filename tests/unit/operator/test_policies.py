@@ -1,0 +1,117 @@
+"""Rights: the operator's own and those it gives the API; each one used, none missing."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from recall_api import contract
+from recall_operator.kubernetes_api import KINDS
+from recall_operator.models.base import KIND, PLURAL
+from recall_operator.models.instance import RecallInstance
+from recall_operator.operator_policy import grants, policy_document
+from recall_operator.ownership import Owner
+from recall_operator.resources.access import access_policy, trust_policy
+from recall_operator.resources.part import Subject
+from tests.unit.operator.fakes import World, platform
+
+CHART = Path(__file__).parents[3] / "deploy" / "chart"
+BOUNDARY = {"access": {"permissionsBoundaryArn": "arn:aws:iam::000000000000:policy/recall-boundary"}}
+
+
+def actions(document: dict[str, Any]) -> list[str]:
+    return [action for statement in document["Statement"] for action in statement["Action"]]
+
+
+def action_of(service: str, operation: str) -> str:
+    return f"{service}:{''.join(word.capitalize() for word in operation.split('_'))}"
+
+
+async def test_the_operator_may_do_exactly_what_it_does() -> None:
+    """Drive it through everything that it ever does, and compare what it called with what it may call."""
+    world = World()
+    spec: dict[str, Any] = {"hostname": "beta.example.org", "deletionPolicy": {"tables": "Retain", "access": "Retain"}}
+    key = world.kubernetes.put_instance(spec | {"tables": {"deletionProtection": True}})
+    await world.settle(key)
+    world.aws.tables.popitem()
+    world.kubernetes.delete_instance(key)
+    await world.settle(key)
+    world.platform = platform(**BOUNDARY)
+    erase = {"adoption": "Adopt", "deletionPolicy": {"tables": "Delete"}, "tables": {"deletionProtection": False}}
+    key = world.kubernetes.put_instance(spec | erase)
+    await world.settle(key)
+    next(iter(world.aws.associations.values()))["roleArn"] = "arn:aws:iam::000000000000:role/other"
+    next(iter(world.aws.roles.values()))["AssumeRolePolicyDocument"] = {}
+    next(iter(world.aws.clients.values()))["CallbackURLs"] = []
+    await world.settle(key)
+    world.kubernetes.delete_instance(key)
+    await world.settle(key)
+    used = {action_of(service, operation) for service, operation in world.aws.calls}
+    # EKS asks for this when it is given a role; no call has the name.
+    assert used | {"iam:PassRole"} == set(actions(policy_document(world.platform)))
+
+
+def test_each_action_stands_once_and_has_a_reason() -> None:
+    found = actions(policy_document(platform(**BOUNDARY)))
+    assert len(found) == len(set(found))
+    assert not [action for action in found if "*" in action]
+    assert all(reason for grant in grants(platform()) for reason in grant.actions.values())
+
+
+def test_a_boundary_binds_every_role_that_is_made() -> None:
+    statement = next(item for item in policy_document(platform(**BOUNDARY))["Statement"] if item["Sid"] == "RolesGrant")
+    assert statement["Condition"]["StringEquals"]["iam:PermissionsBoundary"].endswith("recall-boundary")
+
+
+def subject(**models: Any) -> Subject:
+    metadata: dict[str, Any] = {"name": "beta", "namespace": "default", "uid": "u", "generation": 1}
+    spec = {"hostname": "beta.example.org", "models": {"chat": ["amazon.nova-lite-v1:0"]} | models}
+    instance = RecallInstance.model_validate({"metadata": metadata, "spec": spec})
+    return Subject(instance, platform(), Owner("test", "default", "beta", "u"))
+
+
+def test_the_api_may_do_what_its_contract_lists_on_its_own_tables() -> None:
+    statements = {item["Sid"]: item for item in access_policy(subject())["Statement"]}
+    assert statements["Memories"]["Action"] == list(contract.MEMORIES_TABLE_ACTIONS)
+    assert statements["Memories"]["Resource"] == [
+        "arn:aws:dynamodb:eu-west-1:000000000000:table/recall.test.default.beta.memories"
+    ]
+    assert statements["Users"]["Action"] == list(contract.USERS_TABLE_ACTIONS)
+    assert "Guardrail" not in statements
+    guarded = access_policy(subject(guardrail={"id": "gr1", "version": "1"}))["Statement"][-1]
+    assert guarded["Resource"] == ["arn:aws:bedrock:eu-west-1:000000000000:guardrail/gr1"]
+
+
+def test_prompts_can_travel_no_further_than_the_residency_says() -> None:
+    def chat(residency: str) -> set[str]:
+        statement = access_policy(subject(residency=residency))["Statement"][2]
+        return {arn for arn in statement["Resource"] if "nova" in arn}
+
+    model = "foundation-model/amazon.nova-lite-v1:0"
+    profile = "arn:aws:bedrock:eu-west-1:000000000000:inference-profile/*.amazon.nova-lite-v1:0"
+    assert chat("region") == {f"arn:aws:bedrock:eu-west-1::{model}"}
+    assert chat("geo") == {f"arn:aws:bedrock:eu-*::{model}", profile}
+    assert chat("global") == {f"arn:aws:bedrock:*::{model}", f"arn:aws:bedrock:::{model}", profile}
+
+
+def test_only_this_service_account_of_this_cluster_can_take_the_role() -> None:
+    condition = trust_policy(subject())["Statement"][0]["Condition"]["StringEquals"]
+    assert condition == {
+        "aws:RequestTag/eks-cluster-name": "test",
+        "aws:RequestTag/kubernetes-namespace": "default",
+        "aws:RequestTag/kubernetes-service-account": "beta-api",
+    }
+
+
+def test_the_chart_grants_each_kind_that_the_operator_touches() -> None:
+    template = (CHART / "templates" / "_helpers.tpl").read_text()
+    rules = yaml.safe_load(re.search(r'define "recall-operator.rules" -}}\n(.*?){{- end }}', template, re.DOTALL)[1])  # type: ignore[index]
+    granted = {(group, resource) for rule in rules for group in rule["apiGroups"] for resource in rule["resources"]}
+    for kind, (api_version, plural) in KINDS.items():
+        assert (api_version.rpartition("/")[0], plural) in granted, kind
+    own = next(rule for rule in rules if rule["resources"] == [PLURAL])
+    assert own["verbs"] == ["get", "list", "patch", "watch"], f"the operator never makes or deletes a {KIND}"
+    assert not [rule for rule in rules if "*" in str(rule)]
