@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -187,6 +188,8 @@ def _archive(cache: Path, name: str, tag: str, make: Callable[[str], None]) -> B
     archives = sorted(folder.glob(f"{name}-*.tar"), key=lambda path: path.stat().st_mtime, reverse=True)
     for path in archives[1 + KEPT_ARCHIVES :]:
         path.unlink()
+        with suppress(ImageError):  # another builder's image
+            _buildah(cache, "rmi", f"recall.local/{name}:{path.stem.removeprefix(f'{name}-')}")
     return BuiltImage(reference, archive, built=True)
 
 
