@@ -94,9 +94,8 @@ def start(
     finally:
         if listener is not None:
             listener.close()
-    started = _started(pid)
-    if started is None:
-        raise ProcessError(f"{name} ended at once; its log: {log}{_tail(log)}")
+    # A child that has died already can still be read: nobody has waited for it yet.
+    started = parse_stat(Path(f"/proc/{pid}/stat").read_text())[1]
     folder = _record_path(stack, name).parent
     folder.mkdir(exist_ok=True)
     write_atomically(_record_path(stack, name), json.dumps(asdict(Record(pid, started, list(command)))))
@@ -219,19 +218,19 @@ def _started(pid: int) -> int | None:
     with suppress(ChildProcessError):
         os.waitpid(pid, os.WNOHANG)  # if it is a dead child of this very process, let it go
     try:
-        text = Path(f"/proc/{pid}/stat").read_text()
+        state, started = parse_stat(Path(f"/proc/{pid}/stat").read_text())
     except (FileNotFoundError, ProcessLookupError):
         return None
-    return parse_stat(text)
+    return None if state in "ZX" else started
 
 
-def parse_stat(text: str) -> int | None:
-    """Return the start time in the text of a /proc/<pid>/stat; None for a zombie.
+def parse_stat(text: str) -> tuple[str, int]:
+    """Return state and start time in the text of a /proc/<pid>/stat (proc_pid_stat(5)).
 
     The program's name stands in parentheses and may hold any character, so that fields are counted after the last one.
     """
     fields = text.rpartition(")")[2].split()
-    return None if fields[0] in "ZX" else int(fields[19])
+    return fields[0], int(fields[19])
 
 
 def _listen(name: str, address: tuple[str, int]) -> socket.socket:
