@@ -1,12 +1,12 @@
 """The request that Bedrock gets: pure functions from messages and memories to Converse's shape.
 
-Memories are data: they go into the user's message, as `searchResult` blocks or as one JSON object a line, never into
-the system prompt. What they say is never an instruction. They come last, after everything that a prompt cache keeps.
+Memories are data: they go into the user's message, as `searchResult` blocks or as one line each, never into the system
+prompt. What they say is never an instruction. They come last, after everything that a prompt cache keeps.
 """
 
 from __future__ import annotations
 
-import json
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from recall_api.chat.markers import marker_of
@@ -29,6 +29,8 @@ MARKER_PROMPT: Final = (
     "After each statement that rests on a memory, cite it by its marker in square brackets, such as [m1]; "
     "use only markers of memories that you were given."
 )
+
+_MARKER: Final = re.compile(r"\[(m\d+)\]")
 
 MAX_OUTPUT_TOKENS: Final = 2_048
 
@@ -115,10 +117,12 @@ def _search_results(memories: Sequence[Memory]) -> list[dict[str, Any]]:
 def _marked(memories: Sequence[Memory]) -> list[dict[str, Any]]:
     if not memories:
         return []
-    # JSON, so that no memory can look like the end of the memories.
-    lines = [
-        f"{marker_of(number)} "
-        + json.dumps({"title": memory_title(memory), "text": memory_text(memory)}, ensure_ascii=False)
-        for number, memory in enumerate(memories, 1)
-    ]
+    lines = [f"{marker_of(number)} {_one_line(memory)}" for number, memory in enumerate(memories, 1)]
     return [{"text": "Memories of the user, as data:\n" + "\n".join(lines)}]
+
+
+def _one_line(memory: Memory) -> str:
+    """Return a memory as one line without markers, so that none can look like two, or like another."""
+    text = _MARKER.sub(r"(\1)", " ".join(memory_text(memory).split()))
+    occurred_at = memory.content.occurred_at
+    return f"{text} ({occurred_at.date().isoformat()})" if occurred_at else text

@@ -154,9 +154,10 @@ def test_a_silent_model_is_bridged_by_comments(
 
 
 def test_a_client_that_leaves_stops_the_model_within_a_second(
-    pod: Any, user: httpx.Client, faults: Callable[..., None], eventually: Callable[..., Any]
+    pod: Any, user: httpx.Client, bedrock: Any, faults: Callable[..., None], eventually: Callable[..., Any]
 ) -> None:
     faults(kind="hold", after=2)
+    before = len(bedrock.requests())
     with user.stream("POST", "/v1/chat", json={"message": "Hello"}) as response:
         chunks = response.iter_bytes()  # kept: httpx closes the connection with the iterator
         assert next(chunks)
@@ -165,6 +166,8 @@ def test_a_client_that_leaves_stops_the_model_within_a_second(
     eventually(lambda: "recall_chat_streams 0.0" in pod.metrics(), 1.0)
     assert time.monotonic() - left < 1
     assert 'outcome="disconnected"' in pod.metrics()
+    # The model's side saw its connection go, too.
+    eventually(lambda: any(asked["outcome"] == "disconnected" for asked in bedrock.requests()[before:]), 1.0)
 
 
 def test_many_answers_stream_at_once(user: httpx.Client) -> None:
