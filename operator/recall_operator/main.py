@@ -24,7 +24,7 @@ from recall_operator.kubernetes_api import KubernetesApi
 from recall_operator.models.base import KIND
 from recall_operator.platform import Platform
 from recall_operator.queue import WorkQueue
-from recall_operator.rate import any_chance, resync_delay
+from recall_operator.rate import RESYNC_SECONDS, any_chance, resync_delay
 from recall_operator.reconcile import Reconciler
 from recall_operator.resources.part import Clients
 from recall_operator.watch import Watcher, registry, settings
@@ -63,6 +63,12 @@ def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
         default=[],
         help="look after the instances of this namespace only; may be given several times (default: all namespaces)",
     )
+    parser.add_argument(
+        "--resync-seconds",
+        type=float,
+        default=RESYNC_SECONDS,
+        help="look at every instance this often, ±20 %%, to mend what changed behind it (default: %(default)s)",
+    )
     parser.add_argument("--port", type=int, default=8080, help="port of health and metrics (default: %(default)s)")
     parser.add_argument(
         "--log-level",
@@ -80,12 +86,12 @@ async def run(options: argparse.Namespace, platform: Platform) -> None:
         ExceptionGroup: the watches or the workers failed for good.
     """
     clients = Clients(Aws(platform.aws.region), KubernetesApi())
-    queue = WorkQueue(Reconciler(platform, clients).reconcile)
+    queue = WorkQueue(Reconciler(platform, clients).reconcile, resync_seconds=options.resync_seconds)
     state = health.Health(queue.oldest_seconds)
     server = health.serve(state, options.port)
     helpers = [
         asyncio.create_task(queue.run(), name="queue"),
-        asyncio.create_task(_list_now_and_then(clients, queue, state, options.namespace), name="list"),
+        asyncio.create_task(_list_now_and_then(clients, queue, state, options), name="list"),
         asyncio.create_task(_beat(state), name="beat"),
     ]
     try:
@@ -107,16 +113,18 @@ async def run(options: argparse.Namespace, platform: Platform) -> None:
         _log.info("stopped")
 
 
-async def _list_now_and_then(clients: Clients, queue: WorkQueue, state: health.Health, namespaces: list[str]) -> None:
+async def _list_now_and_then(
+    clients: Clients, queue: WorkQueue, state: health.Health, options: argparse.Namespace
+) -> None:
     """List all instances at the start and at every resync: insurance against events that never came."""
     while True:
         try:
-            scopes: list[str | None] = [*namespaces] or [None]
+            scopes: list[str | None] = [*options.namespace] or [None]
             for namespace in scopes:
                 for item in await clients.kubernetes.list_all(KIND, namespace):
                     queue.ensure(f"{item['metadata']['namespace']}/{item['metadata']['name']}")
             state.ready = True
-            delay = resync_delay(any_chance())
+            delay = resync_delay(any_chance(), options.resync_seconds)
         except ApiServerError as error:
             _log.warning("list failed", error=str(error))
             delay = 5.0

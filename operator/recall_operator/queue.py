@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from recall_operator.metrics import QUEUE_DEPTH, QUEUE_OLDEST_SECONDS
-from recall_operator.rate import any_chance, backoff, poll_delay, resync_delay
+from recall_operator.rate import RESYNC_SECONDS, any_chance, backoff, poll_delay, resync_delay
 from recall_operator.reconcile import Outcome
 
 if TYPE_CHECKING:
@@ -32,8 +32,10 @@ class WorkQueue:
         *,
         workers: int = WORKERS,
         chance: Callable[[], float] = any_chance,
+        resync_seconds: float = RESYNC_SECONDS,
     ) -> None:
         self._work = work
+        self._resync_seconds = resync_seconds
         self._workers = workers
         self._chance = chance
         self._waiting: asyncio.Queue[str] = asyncio.Queue()
@@ -124,4 +126,4 @@ class WorkQueue:
                 return poll_delay(self._looks[key] - 1)
             case Outcome.SETTLED | Outcome.GONE:
                 del self._failures[key], self._looks[key]
-                return resync_delay(self._chance()) if outcome is Outcome.SETTLED else None
+                return resync_delay(self._chance(), self._resync_seconds) if outcome is Outcome.SETTLED else None

@@ -36,9 +36,9 @@ def poll_delay(passes: int) -> float:
     return min(15.0, 0.1 * 2.0 ** min(passes, 8))
 
 
-def resync_delay(chance: float) -> float:
-    """Return the wait in seconds before a settled instance is looked at again; `chance` is from 0 to 1."""
-    return RESYNC_SECONDS * (1 - RESYNC_SPREAD + 2 * RESYNC_SPREAD * chance)
+def resync_delay(chance: float, seconds: float = RESYNC_SECONDS) -> float:
+    """Return the wait before a settled instance is looked at again: `seconds` ±20 %; `chance` is from 0 to 1."""
+    return seconds * (1 - RESYNC_SPREAD + 2 * RESYNC_SPREAD * chance)
 
 
 def any_chance() -> float:

@@ -73,7 +73,7 @@ def test_an_operator_killed_while_it_creates_makes_exactly_one_of_each(
     assert services.count("iam") == 1
     assert services.count("eks") == 1
     assert len(found) == len(set(found))
-    instances = recall.kubectl.get("deployment", selector="app.kubernetes.io/instance=crashed")["items"]
+    instances = recall.kubectl.get("deployment", selector="recall.kug.la/instance=crashed")["items"]
     assert len(instances) == 1
 
 
@@ -100,7 +100,7 @@ def test_every_acknowledged_memory_survives_killed_api_pods(recall: RunningStack
         for _ in range(2):
             target = len(acknowledged) + 20
             eventually(lambda target=target: len(acknowledged) >= target, what="20 more memories")  # type: ignore[misc]
-            assert kill_pods(recall, "default", "app.kubernetes.io/instance=beta") >= 1
+            assert kill_pods(recall, "default", "recall.kug.la/instance=beta") >= 1
         target = len(acknowledged) + 20
         eventually(lambda: len(acknowledged) >= target, what="20 more memories after the pods came back")
     finally:

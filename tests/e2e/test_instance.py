@@ -74,7 +74,7 @@ def test_drift_is_mended(recall: RunningStack, instance: MakeInstance) -> None:
     changes = {"Changes": [{"Action": "DELETE", "ResourceRecordSet": lost}]}
     route53.change_resource_record_sets(HostedZoneId=zone, ChangeBatch=changes)
     recall.kubectl.run("delete", "deployment", "drifted-api")
-    recall.kubectl.run("delete", "configmap", "--selector=app.kubernetes.io/instance=drifted")
+    recall.kubectl.run("delete", "configmap", "--selector=recall.kug.la/instance=drifted")
     eventually(record, what="the deleted record comes back")
     eventually(lambda: recall.kubectl.exists("deployment", "drifted-api"), what="the deleted Deployment comes back")
     wait_ready(recall, "drifted")
@@ -119,7 +119,7 @@ def test_hibernation_stops_the_pods_and_waking_brings_them_back(recall: RunningS
     instance("sleepy")
     wait_ready(recall, "sleepy")
     patch(recall, "sleepy", {"hibernation": {"mode": "Asleep"}})
-    recall.kubectl.wait("pod", "--selector=app.kubernetes.io/instance=sleepy", until="delete")
+    recall.kubectl.wait("pod", "--selector=recall.kug.la/instance=sleepy", until="delete")
     assert resources_of(recall.aws_endpoint, "sleepy"), "hibernation must keep what is on AWS"
     patch(recall, "sleepy", {"hibernation": {"mode": "Awake"}})
     wait_ready(recall, "sleepy")

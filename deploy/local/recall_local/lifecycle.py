@@ -50,6 +50,11 @@ def aws_endpoint(cluster: Cluster) -> str:
     return f"http://{cluster.node_address}:{AWS_PORT}"
 
 
+def models_endpoint(cluster: Cluster) -> str:
+    """Return the address of the Bedrock Runtime emulator."""
+    return f"http://{cluster.host_address}:{BEDROCK_PORT}"
+
+
 def program(cluster: Cluster, name: str) -> Path:
     """Return the path of `kubectl` or `helm`.
 
@@ -123,7 +128,7 @@ def _start_aws(stack: Stack, cluster: Cluster, built: dict[str, BuiltImage]) -> 
     processes.wait_until(lambda: emulator.is_ready(endpoint), 60, "the emulated AWS", (stack, "aws"))
     platform = account.prepare(
         endpoint,
-        bedrock_endpoint=f"http://{cluster.node_address}:{BEDROCK_PORT}",
+        bedrock_endpoint=models_endpoint(cluster),
         stack_name=stack.name,
         edge_port=stack.edge_port,
         api_image=built["recall-api"].reference,
@@ -139,8 +144,8 @@ def _start_companions(stack: Stack, cluster: Cluster, platform: Platform) -> Non
     processes.start(
         stack,
         "bedrock",
-        bedrock.command(cluster.node_address, BEDROCK_PORT, log_folder=stack.logs, authorizer=endpoint),
-        enter_namespace=inside,
+        bedrock.command(cluster.host_address, BEDROCK_PORT, log_folder=stack.logs, authorizer=endpoint),
+        enter_namespace=False,  # a model server that it is pointed at may be on the host, or beyond
     )
     identities = pod_identity.command(
         kubeconfig=cluster.kubeconfig, aws_endpoint=endpoint, cluster=platform.cluster.name, state_folder=stack.state
@@ -155,7 +160,7 @@ def _start_companions(stack: Stack, cluster: Cluster, platform: Platform) -> Non
     processes.start(stack, "edge", outside, enter_namespace=inside, listen=("127.0.0.1", stack.edge_port))
     kubectl = Kubectl(program(cluster, "kubectl"), cluster.kubeconfig)
     kubectl.apply(pod_identity.webhook_configuration(stack.state))
-    models = f"http://{cluster.node_address}:{BEDROCK_PORT}"
+    models = models_endpoint(cluster)
     processes.wait_until(lambda: bedrock.is_ready(models), 60, "the models", (stack, "bedrock"))
 
 

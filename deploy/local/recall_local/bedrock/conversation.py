@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -128,7 +129,18 @@ def _split_marked(text: str) -> tuple[str, list[Memory]]:
     for line in text.splitlines():
         matched = _MARKED_LINE.match(line)
         if matched:
-            memories.append(Memory(texts=(matched["text"].strip(),), marker=matched["marker"]))
+            memories.append(_marked_memory(matched["marker"], matched["text"].strip()))
         else:
             kept.append(line)
     return "\n".join(kept).strip(), memories
+
+
+def _marked_memory(marker: str, words: str) -> Memory:
+    """Return the memory on a marked line: plain words, or a JSON object with its `text`, as a model would read it."""
+    try:
+        fields = json.loads(words)
+    except ValueError:
+        fields = None
+    if isinstance(fields, dict) and isinstance(fields.get("text"), str):
+        return Memory(texts=(fields["text"],), title=str(fields.get("title", "")), marker=marker)
+    return Memory(texts=(words,), marker=marker)

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Final, Protocol
 
 import numpy as np
-import wordllama
 
 DIMENSIONS: Final = 256
 """Length of the vectors; Titan Text Embeddings V2 offers it too."""
@@ -29,6 +28,9 @@ class WordLlama:
 
     def __init__(self) -> None:
         """Load the weights (0.2 s)."""
+        # Imported here, because the import alone sets up logging for whoever does it.
+        import wordllama
+
         folder = Path(wordllama.__file__).parent
         self._model = wordllama.WordLlama.load(cache_dir=folder, dim=DIMENSIONS, disable_download=True)
 

@@ -32,6 +32,10 @@ class Cluster(Protocol):
         """Address at which pods and the host reach what runs beside the node: the emulated AWS, DNS."""
 
     @property
+    def host_address(self) -> str:
+        """Address at which pods reach what runs on the host itself: the models, which may ask a server there."""
+
+    @property
     def enter_namespace(self) -> bool:
         """Whether processes that pods must reach are started inside the stack's network namespace."""
 

@@ -63,6 +63,11 @@ class Existing:
             "this one: name the context of a cluster that runs here, or unset RECALL_KUBE_CONTEXT"
         )
 
+    @property
+    def host_address(self) -> str:
+        """The same: this machine is the node."""
+        return self.node_address
+
     def up(self, report: Report) -> None:
         """Look whether the cluster answers, and give this machine the address of the Pod Identity agent.
 

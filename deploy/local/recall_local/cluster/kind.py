@@ -61,6 +61,11 @@ class Kind:
         """Address of the node's container in the network `kind`."""
         return str(self._inspect()["NetworkSettings"]["Networks"]["kind"]["IPAddress"])
 
+    @cached_property
+    def host_address(self) -> str:
+        """Address of the host in the network `kind`."""
+        return str(self._inspect()["NetworkSettings"]["Networks"]["kind"]["Gateway"])
+
     def up(self, report: Report) -> None:
         """Create the cluster, or start the one of before, and enter its node's network.
 

@@ -54,6 +54,11 @@ class Machine:
         return self._stack.node_address
 
     @property
+    def host_address(self) -> str:
+        """Address of the host on that link."""
+        return self._stack.host_address
+
+    @property
     def enter_namespace(self) -> bool:
         """What pods must reach runs inside the namespace."""
         return True

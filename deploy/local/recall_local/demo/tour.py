@@ -86,7 +86,7 @@ class Tour:
     def _hibernate_and_wake(self, steps: Steps, api: MemoryApi, ids: set[str]) -> None:
         with steps.step("hibernate beta") as report:
             self._set_hibernation("Asleep")
-            self.kubectl.wait("pod", "--selector=app.kubernetes.io/instance=beta", until="delete")
+            self.kubectl.wait("pod", "--selector=recall.kug.la/instance=beta", until="delete")
             report("no pods left; data, sign-in and names stay")
         with steps.step("wake beta; the memories are still there") as report:
             began = time.monotonic()
