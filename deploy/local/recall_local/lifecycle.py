@@ -145,6 +145,7 @@ def _start_companions(stack: Stack, cluster: Cluster, platform: Platform) -> Non
         stack,
         "bedrock",
         bedrock.command(cluster.host_address, BEDROCK_PORT, log_folder=stack.logs, authorizer=endpoint),
+        env={name: value for name, value in os.environ.items() if name.startswith("RECALL_MODEL_")},
         enter_namespace=False,  # a model server that it is pointed at may be on the host, or beyond
     )
     identities = pod_identity.command(

@@ -5,6 +5,7 @@ A record holds the process id and when that process started, so that a reused id
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -40,6 +41,8 @@ class Record:
     started: int
     """Clock ticks after boot, from field 22 of /proc/<pid>/stat."""
     command: list[str]
+    settings: str = ""
+    """Digest of the variables that it was given, which may hold secrets; unknown in a record of an older version."""
 
 
 def start(
@@ -51,7 +54,9 @@ def start(
     enter_namespace: bool,
     listen: tuple[str, int] | None = None,
 ) -> int:
-    """Start `command` detached, in a session of its own, unless the process called `name` runs already.
+    """Start `command` detached, in a session of its own, unless it runs already as `name`.
+
+    A process that was started as `name` with another command or other variables is stopped first.
 
     Args:
         stack: Whose process it is.
@@ -68,8 +73,12 @@ def start(
     Raises:
         ProcessError: the program is missing, or the address cannot be listened on.
     """
+    settings = _digest(env or {})
     if running(stack, name):
-        return _read(stack, name).pid
+        record = _read(stack, name)
+        if (record.command, record.settings) == (list(command), settings):
+            return record.pid
+        stop(stack, name)
     words = [*_entrance(stack), *command] if enter_namespace else list(command)
     program = shutil.which(words[0])
     if program is None:
@@ -98,7 +107,7 @@ def start(
     started = parse_stat(Path(f"/proc/{pid}/stat").read_text())[1]
     folder = _record_path(stack, name).parent
     folder.mkdir(exist_ok=True)
-    write_atomically(_record_path(stack, name), json.dumps(asdict(Record(pid, started, list(command)))))
+    write_atomically(_record_path(stack, name), json.dumps(asdict(Record(pid, started, list(command), settings))))
     return pid
 
 
@@ -198,6 +207,10 @@ def wait_until(
         if time.monotonic() > deadline:
             raise ProcessError(f"{what} did not come about within {deadline_seconds:g} s{problem}{hint}")
         time.sleep(POLL_SECONDS)
+
+
+def _digest(env: Mapping[str, str]) -> str:
+    return hashlib.sha256(json.dumps(dict(env), sort_keys=True).encode()).hexdigest()
 
 
 def _entrance(stack: Stack) -> list[str]:
