@@ -17,6 +17,7 @@ from tests.e2e.running_stack import eventually
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from recall_local.demo.memory_api import MemoryApi
     from recall_local.demo.sign_in import Tokens
     from tests.e2e.running_stack import RunningStack
 
@@ -64,7 +65,7 @@ def test_an_operator_killed_while_it_creates_makes_exactly_one_of_each(
     instance("crashed")
     for seen in (1, 2, 4):  # in the middle of creating: after the first write, after a few
         eventually(lambda seen=seen: len(creations()) >= seen, what=f"{seen} writes to AWS")  # type: ignore[misc]
-        assert kill_operator(recall) >= 1
+        eventually(lambda: kill_operator(recall), what="an operator to kill")
     recall.kubectl.wait("recallinstance/crashed", until="condition=Ready", seconds=300)
     found = resources_of(recall.aws_endpoint, "crashed")
     services = [item.partition(":")[0] for item in found]
@@ -83,15 +84,19 @@ def test_every_acknowledged_memory_survives_killed_api_pods(recall: RunningStack
     run = os.urandom(4).hex()
 
     def write(writer: int) -> None:
-        number = 0
         with recall.api("beta.recall.localhost", tokens) as api:
-            while not stop.is_set() and number < 2_000:
-                number += 1
+            for number in range(2_000):
                 text = f"crash {run}: writer {writer}, memory {number}"
-                with suppress(httpx.HTTPError):
-                    answer = api.http.post("/v1/memories", json={"text": text})
-                    if answer.status_code == 201:
-                        acknowledged[answer.json()["id"]] = text
+                while not (stop.is_set() or stored(api, text)):
+                    stop.wait(0.2)
+
+    def stored(api: MemoryApi, text: str) -> bool:
+        with suppress(httpx.HTTPError):
+            answer = api.http.post("/v1/memories", json={"text": text})
+            if answer.status_code == 201:
+                acknowledged[answer.json()["id"]] = text
+            return answer.is_success
+        return False
 
     writers = [threading.Thread(target=write, args=(number,)) for number in range(4)]
     for writer in writers:
@@ -100,7 +105,9 @@ def test_every_acknowledged_memory_survives_killed_api_pods(recall: RunningStack
         for _ in range(2):
             target = len(acknowledged) + 20
             eventually(lambda target=target: len(acknowledged) >= target, what="20 more memories")  # type: ignore[misc]
-            assert kill_pods(recall, "default", "recall.kug.la/instance=beta") >= 1
+            eventually(
+                lambda: kill_pods(recall, "default", "recall.kug.la/instance=beta"), what="pods of the API to kill"
+            )
         target = len(acknowledged) + 20
         eventually(lambda: len(acknowledged) >= target, what="20 more memories after the pods came back")
     finally:

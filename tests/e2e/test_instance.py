@@ -26,7 +26,7 @@ def patch(recall: RunningStack, name: str, spec: dict[str, Any]) -> None:
 
 def client_id(recall: RunningStack, name: str) -> str:
     resources = recall.kubectl.get("recallinstance", name)["status"]["resources"]
-    return next(item["id"] for item in resources if item["kind"] == "AppClient")
+    return next(item["id"] for item in resources if item["kind"] == "UserPoolClient")
 
 
 def test_an_applied_instance_becomes_ready_and_says_where_it_is(recall: RunningStack, instance: MakeInstance) -> None:
