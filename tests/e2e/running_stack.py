@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 from botocore.config import Config
-from recall_local.cluster.choose import choose
 
 from recall_local import lifecycle
 from recall_local.aws import account, emulator
 from recall_local.aws import requests as request_log
+from recall_local.cluster.choose import choose
 from recall_local.demo.memory_api import MemoryApi
 from recall_local.demo.sign_in import Tokens, sign_in
 from recall_local.stack import Stack
