@@ -116,5 +116,5 @@ def test_every_acknowledged_memory_survives_killed_api_pods(recall: RunningStack
             writer.join()
     recall.kubectl.wait("recallinstance/beta", until="condition=Ready")
     with recall.api("beta.recall.localhost", tokens) as api:
-        kept = {memory["id"]: memory["text"] for memory in api.memories()}
+        kept = {memory["id"]: memory["text"] for memory in api.memories(page=100)}
     assert {memory: kept.get(memory) for memory in acknowledged} == acknowledged

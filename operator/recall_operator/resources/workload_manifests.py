@@ -26,8 +26,8 @@ CONFIGURATION_ANNOTATION: Final = f"{GROUP}/configuration-hash"
 _CONTAINER: Final = "api"
 _HTTP: Final = "http"
 _METRICS: Final = "metrics"
-_LEAVE_ENDPOINTS_SECONDS: Final = 5
-"""Time for load balancers to stop sending before the pod is told to stop."""
+_AFTER_DRAIN_SECONDS: Final = 5
+"""Time to end after the drain. The API itself still serves while load balancers stop sending: part of the drain."""
 
 
 def object_name(subject: Subject) -> str:
@@ -163,7 +163,7 @@ def _deployment(subject: Subject, environment: dict[str, str]) -> dict[str, Any]
             "spec": {
                 "serviceAccountName": object_name(subject),
                 "automountServiceAccountToken": False,
-                "terminationGracePeriodSeconds": _LEAVE_ENDPOINTS_SECONDS + contract.DRAIN_SECONDS + 5,
+                "terminationGracePeriodSeconds": contract.DRAIN_SECONDS + _AFTER_DRAIN_SECONDS,
                 "securityContext": {
                     "runAsNonRoot": True,
                     "runAsUser": contract.USER_ID,
@@ -206,7 +206,6 @@ def _container(subject: Subject) -> dict[str, Any]:
         "startupProbe": probe(contract.LIVENESS_PATH, 1, 60),
         "livenessProbe": probe(contract.LIVENESS_PATH, 10, 3),
         "readinessProbe": probe(contract.READINESS_PATH, 5, 2),
-        "lifecycle": {"preStop": {"sleep": {"seconds": _LEAVE_ENDPOINTS_SECONDS}}},
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "readOnlyRootFilesystem": True,

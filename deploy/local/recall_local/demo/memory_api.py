@@ -54,13 +54,13 @@ class MemoryApi:
         stored: dict[str, Any] = self._json("POST", "/v1/memories", json=memory)
         return stored
 
-    def memories(self) -> Iterator[dict[str, Any]]:
-        """Go through all memories, page by page."""
+    def memories(self, *, page: int = 10) -> Iterator[dict[str, Any]]:
+        """Go through all memories, `page` of them at a time."""
         cursor: str | None = None
         while True:
-            page = self._json("GET", "/v1/memories", params={"limit": 10} | ({"cursor": cursor} if cursor else {}))
-            yield from page["items"]
-            cursor = page.get("nextCursor")
+            found = self._json("GET", "/v1/memories", params={"limit": page} | ({"cursor": cursor} if cursor else {}))
+            yield from found["items"]
+            cursor = found.get("nextCursor")
             if not cursor:
                 return
 
