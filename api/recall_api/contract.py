@@ -22,6 +22,7 @@ TIME_TO_LIVE_ATTRIBUTE: Final = "expiresAt"
 
 MEMORIES_TABLE_ACTIONS: Final = (
     "dynamodb:BatchGetItem",
+    "dynamodb:BatchWriteItem",
     "dynamodb:ConditionCheckItem",
     "dynamodb:DeleteItem",
     "dynamodb:GetItem",
@@ -31,8 +32,20 @@ MEMORIES_TABLE_ACTIONS: Final = (
 )
 """IAM actions that the API calls on the memories table; the operator grants exactly these."""
 
-USERS_TABLE_ACTIONS: Final = ("dynamodb:GetItem", "dynamodb:PutItem")
+USERS_TABLE_ACTIONS: Final = (
+    "dynamodb:BatchGetItem",
+    "dynamodb:BatchWriteItem",
+    "dynamodb:ConditionCheckItem",
+    "dynamodb:DeleteItem",
+    "dynamodb:GetItem",
+    "dynamodb:PutItem",
+    "dynamodb:Query",
+    "dynamodb:UpdateItem",
+)
 """IAM actions that the API calls on the users table; the operator grants exactly these."""
+
+USER_POOL_ACTIONS: Final = ("cognito-idp:AdminDeleteUser",)
+"""IAM actions on the user pool: who deletes an account deletes its sign-in too."""
 
 BEDROCK_ACTIONS: Final = ("bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream")
 """IAM actions behind Converse, ConverseStream and InvokeModel, granted on the models the instance allows.

@@ -131,12 +131,19 @@ def model_resources(subject: Subject) -> list[str]:
     return sorted({embedding, *chat, *profiles})
 
 
+def user_pool_arn(subject: Subject) -> str:
+    """Return the ARN of the user pool that the instance's users sign in to."""
+    aws = subject.platform.aws
+    return f"arn:aws:cognito-idp:{aws.region}:{aws.account_id}:userpool/{subject.platform.identity.user_pool_id}"
+
+
 def access_policy(subject: Subject) -> dict[str, Any]:
     """Return what the API may do: what its contract lists, on this instance's tables, models and guardrail."""
     statements = [
         ("Memories", contract.MEMORIES_TABLE_ACTIONS, [table_arn(subject, "memories")]),
         ("Users", contract.USERS_TABLE_ACTIONS, [table_arn(subject, "users")]),
         ("Models", contract.BEDROCK_ACTIONS, model_resources(subject)),
+        ("UserPool", contract.USER_POOL_ACTIONS, [user_pool_arn(subject)]),
     ]
     guardrail = subject.instance.spec.models.guardrail
     if guardrail:

@@ -80,6 +80,12 @@ def test_the_api_may_do_what_its_contract_lists_on_its_own_tables() -> None:
         "arn:aws:dynamodb:eu-west-1:000000000000:table/recall.test.default.beta.memories"
     ]
     assert statements["Users"]["Action"] == list(contract.USERS_TABLE_ACTIONS)
+    assert statements["Users"]["Resource"] == [
+        "arn:aws:dynamodb:eu-west-1:000000000000:table/recall.test.default.beta.users"
+    ]
+    assert statements["UserPool"]["Action"] == list(contract.USER_POOL_ACTIONS)
+    pool = platform().identity.user_pool_id
+    assert statements["UserPool"]["Resource"] == [f"arn:aws:cognito-idp:eu-west-1:000000000000:userpool/{pool}"]
     assert "Guardrail" not in statements
     guarded = access_policy(subject(guardrail={"id": "gr1", "version": "1"}))["Statement"][-1]
     assert guarded["Resource"] == ["arn:aws:bedrock:eu-west-1:000000000000:guardrail/gr1"]
