@@ -47,14 +47,14 @@ def test_an_applied_instance_becomes_ready_and_says_where_it_is(recall: RunningS
 
 
 def test_a_changed_manifest_changes_aws_and_the_pods(recall: RunningStack, instance: MakeInstance) -> None:
-    instance("changed")
-    wait_ready(recall, "changed")
-    patch(recall, "changed", {"api": {"replicas": 2}, "signIn": {"accessTokenMinutes": 15}})
-    wait_ready(recall, "changed")
-    assert recall.kubectl.get("deployment", "changed-api")["status"]["readyReplicas"] == 2
+    instance("scaled")
+    wait_ready(recall, "scaled")
+    patch(recall, "scaled", {"api": {"replicas": 2}, "signIn": {"accessTokenMinutes": 15}})
+    wait_ready(recall, "scaled")
+    assert recall.kubectl.get("deployment", "scaled-api")["status"]["readyReplicas"] == 2
     cognito = recall.aws("cognito-idp")
     pool = cognito.list_user_pools(MaxResults=10)["UserPools"][0]["Id"]
-    client = cognito.describe_user_pool_client(UserPoolId=pool, ClientId=client_id(recall, "changed"))
+    client = cognito.describe_user_pool_client(UserPoolId=pool, ClientId=client_id(recall, "scaled"))
     assert client["UserPoolClient"]["AccessTokenValidity"] == 15
 
 
