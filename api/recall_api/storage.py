@@ -26,6 +26,8 @@ Item = dict[str, Any]
 
 BATCH_GET_KEYS: Final = 100
 """Source: DynamoDB's limit for BatchGetItem."""
+BATCH_WRITE_KEYS: Final = 25
+"""Source: DynamoDB's limit for BatchWriteItem."""
 
 
 def encode(value: Any) -> dict[str, Any]:
@@ -146,6 +148,48 @@ class Table:
                 return False
             raise
         return True
+
+    async def delete_many(self, partition: str, sorts: Sequence[str]) -> None:
+        """Delete items, those that DynamoDB leaves unprocessed too; what is not there is no error."""
+        for start in range(0, len(sorts), BATCH_WRITE_KEYS):
+            requests: list[Any] = [
+                {"DeleteRequest": {"Key": self.key(partition, sort)}}
+                for sort in sorts[start : start + BATCH_WRITE_KEYS]
+            ]
+            for attempt in range(8):
+                answer = await self._aws.call(self._aws.dynamodb.batch_write_item, RequestItems={self.name: requests})
+                requests = list(answer.get("UnprocessedItems", {}).get(self.name, []))
+                if not requests:
+                    break
+                await asyncio.sleep(random.uniform(0, 0.05 * 2**attempt))  # noqa: S311 - jitter
+            else:
+                raise unavailable("Storage")
+
+    async def update(
+        self,
+        partition: str,
+        sort: str,
+        update: str,
+        *,
+        condition: str | None = None,
+        names: Mapping[str, str] | None = None,
+        values: Mapping[str, Any] | None = None,
+    ) -> Item | None:
+        """Change an item and return it as it is then; none when `condition` does not hold."""
+        ((_, part),) = self.keyed_part(
+            "Update", partition, sort, update=update, condition=condition, names=names, values=values
+        ).items()
+        try:
+            answer = await self._aws.call(self._aws.dynamodb.update_item, **part, ReturnValues="ALL_NEW")
+        except ClientError as error:
+            if error_code(error) == "ConditionalCheckFailedException":
+                return None
+            raise
+        return decode_item(answer["Attributes"])
+
+    async def delete(self, partition: str, sort: str) -> None:
+        """Delete an item; one that is not there is no error."""
+        await self._aws.call(self._aws.dynamodb.delete_item, TableName=self.name, Key=self.key(partition, sort))
 
     async def pages(
         self,

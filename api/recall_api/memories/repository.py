@@ -11,95 +11,60 @@ import asyncio
 import random
 import time
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from recall_api.contract import PARTITION_KEY, SORT_KEY, TIME_TO_LIVE_ATTRIBUTE
 from recall_api.errors import unavailable
-from recall_api.identifiers import MemoryId, UserId
-from recall_api.memories.model import Action, Change, Memory, MemoryContent, Source
-from recall_api.storage import Item, Table, TransactionRefusedError
+from recall_api.identifiers import MemoryId, UserId, new_memory_id
+from recall_api.memories.items import (
+    FIRST_ID,
+    LAST_ID,
+    LAST_VERSION,
+    STATE_KEY,
+    change_key,
+    from_history,
+    from_item,
+    from_trash,
+    guard_key,
+    history_key,
+    memory_key,
+    partition,
+    to_history,
+    to_item,
+    to_trash,
+    trash_key,
+    vector_key,
+)
+from recall_api.memories.model import (
+    UNDO_TIME,
+    Action,
+    Change,
+    Deleted,
+    Draft,
+    HistoryEntry,
+    Memory,
+    MemoryContent,
+    Source,
+)
+from recall_api.storage import Table, TransactionRefusedError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
+
+    from recall_api.storage import Item
+
+__all__ = ["Duplicate", "Lost", "MemoryRepository", "State", "Written", "memory_key", "partition", "vector_key"]
 
 ATTEMPTS: Final = 12
 """How often a write is tried against other writers of the same user; one of them wins each round."""
 CHANGES_KEPT_SECONDS: Final = 7 * 86_400
 """How long changes can be replayed; an index that is further behind is read anew."""
+DRAFTS_AT_ONCE: Final = 25
+"""Memories stored in one transaction: three items each and the user's state, of DynamoDB's 100 items and 4 MB."""
 KNOWN_VERSIONS: Final = 10_000
 """Users whose version is remembered, which saves a read before a write."""
-
-_FIRST_ID: Final = "0" * 26
-_LAST_ID: Final = "7" + "Z" * 25
-
-
-def partition(user_id: UserId) -> str:
-    """Return the partition that holds everything of a user in the memories table."""
-    return f"USER#{user_id}"
-
-
-def memory_key(memory_id: str) -> str:
-    """Return a memory's sort key."""
-    return f"MEM#{memory_id}"
-
-
-def vector_key(space: str, memory_id: str) -> str:
-    """Return the sort key of a memory's vector in `space` (a model and a number of dimensions)."""
-    return f"VEC#{space}#{memory_id}"
-
-
-def _guard_key(content_hash: str) -> str:
-    return f"HASH#{content_hash}"
-
-
-def _change_key(version: int) -> str:
-    return f"CHANGE#{version:012d}"
-
-
-_STATE_KEY: Final = "STATE"
-
-
-def _to_item(user_id: UserId, memory: Memory) -> Item:
-    content = memory.content
-    item: Item = {
-        PARTITION_KEY: partition(user_id),
-        SORT_KEY: memory_key(memory.id),
-        "text": content.text,
-        "contentHash": content.content_hash,
-        "version": memory.version,
-        "createdAt": memory.created_at.isoformat(),
-        "updatedAt": memory.updated_at.isoformat(),
-        "source": memory.source.value,
-    }
-    if content.tags:
-        item["tags"] = list(content.tags)
-    if content.occurred_at is not None:
-        item["occurredAt"] = content.occurred_at.isoformat()
-    if content.pinned:
-        item["pinned"] = True
-    if content.never_send_to:
-        item["neverSendTo"] = list(content.never_send_to)
-    return item
-
-
-def _from_item(item: Item) -> Memory:
-    occurred_at = item.get("occurredAt")
-    return Memory(
-        id=MemoryId(item[SORT_KEY].removeprefix("MEM#")),
-        content=MemoryContent(
-            text=item["text"],
-            tags=tuple(item.get("tags", ())),
-            occurred_at=datetime.fromisoformat(occurred_at) if occurred_at else None,
-            pinned=item.get("pinned", False),
-            never_send_to=tuple(item.get("neverSendTo", ())),
-        ),
-        version=item["version"],
-        created_at=datetime.fromisoformat(item["createdAt"]),
-        updated_at=datetime.fromisoformat(item["updatedAt"]),
-        source=Source(item["source"]),
-    )
 
 
 @dataclass(frozen=True)
@@ -140,12 +105,12 @@ class MemoryRepository:
     async def get(self, user_id: UserId, memory_id: MemoryId) -> Memory | None:
         """Return a memory of the user, or none."""
         item = await self._table.get(partition(user_id), memory_key(memory_id))
-        return _from_item(item) if item else None
+        return from_item(item) if item else None
 
     async def get_many(self, user_id: UserId, memory_ids: Sequence[MemoryId]) -> list[Memory]:
         """Return those of the memories that exist, in any order."""
         keys = [memory_key(memory_id) for memory_id in memory_ids]
-        return [_from_item(item) for item in await self._table.get_many(partition(user_id), keys)]
+        return [from_item(item) for item in await self._table.get_many(partition(user_id), keys)]
 
     async def newest(
         self, user_id: UserId, *, after: MemoryId | None = None, page_size: int | None = None
@@ -153,18 +118,18 @@ class MemoryRepository:
         """Yield pages of the user's memories, the newest first, those older than `after`."""
         pages = self._table.pages(
             partition(user_id),
-            first=memory_key(_FIRST_ID),
-            last=memory_key(_LAST_ID),
+            first=memory_key(FIRST_ID),
+            last=memory_key(LAST_ID),
             descending=True,
             after=memory_key(after) if after else None,
             page_size=page_size,
         )
         async for page in pages:
-            yield [_from_item(item) for item in page]
+            yield [from_item(item) for item in page]
 
     async def state(self, user_id: UserId) -> State:
         """Return the user's version and number of memories as they are now."""
-        item = await self._table.get(partition(user_id), _STATE_KEY)
+        item = await self._table.get(partition(user_id), STATE_KEY)
         state = State(item["version"], item["count"]) if item else State()
         self._remember(user_id, state.version)
         return state
@@ -172,7 +137,7 @@ class MemoryRepository:
     async def changes_after(self, user_id: UserId, version: int) -> list[Change]:
         """Return the user's changes after `version`, in order; old ones may be gone."""
         changes = []
-        pages = self._table.pages(partition(user_id), first=_change_key(version + 1), last=_change_key(10**12 - 1))
+        pages = self._table.pages(partition(user_id), first=change_key(version + 1), last=change_key(LAST_VERSION))
         async for page in pages:
             for item in page:
                 number = int(item[SORT_KEY].removeprefix("CHANGE#"))
@@ -180,16 +145,16 @@ class MemoryRepository:
         return changes
 
     async def create(
-        self, user_id: UserId, memory_id: MemoryId, content: MemoryContent, source: Source
+        self, user_id: UserId, memory_id: MemoryId, content: MemoryContent, source: Source, origin: str = ""
     ) -> Written | Duplicate:
         """Store a new memory, unless the user has one that says the same."""
         now = datetime.fromtimestamp(self._clock(), UTC)
 
         def parts(version: int) -> tuple[Memory, list[dict[str, Any]]]:
-            memory = Memory(memory_id, content, version, created_at=now, updated_at=now, source=source)
+            memory = Memory(memory_id, content, version, created_at=now, updated_at=now, source=source, origin=origin)
             return memory, [
                 self._guard_part(user_id, content.content_hash, memory_id),
-                self._table.put_part(_to_item(user_id, memory), condition="attribute_not_exists(#pk)"),
+                self._table.put_part(to_item(user_id, memory), condition="attribute_not_exists(#pk)"),
             ]
 
         result = await self._write(user_id, Action.CREATED, parts, guarded=content.content_hash, count=1)
@@ -202,34 +167,178 @@ class MemoryRepository:
         moved = content.content_hash != old.content.content_hash
 
         def parts(version: int) -> tuple[Memory, list[dict[str, Any]]]:
-            memory = Memory(old.id, content, version, created_at=old.created_at, updated_at=now, source=old.source)
-            put = self._table.put_part(_to_item(user_id, memory))
+            memory = replace(old, content=content, version=version, updated_at=now)
+            put = self._table.put_part(to_item(user_id, memory))
             put["Put"] |= self._unchanged(old)
+            entry = self._history_part(user_id, old.id, HistoryEntry(version, Action.UPDATED, now, old.content))
             if not moved:
-                return memory, [put]
-            release = self._table.keyed_part("Delete", partition(user_id), _guard_key(old.content.content_hash))
-            return memory, [self._guard_part(user_id, content.content_hash, old.id), put, release]
+                return memory, [put, entry]
+            release = self._table.keyed_part("Delete", partition(user_id), guard_key(old.content.content_hash))
+            return memory, [self._guard_part(user_id, content.content_hash, old.id), put, release, entry]
 
         return await self._write(
             user_id, Action.UPDATED, parts, guarded=content.content_hash if moved else None, count=0
         )
 
-    async def delete(self, user_id: UserId, old: Memory, vector_space: str) -> Written | Lost:
-        """Delete `old`, its guard and its vector, unless it changed meanwhile."""
+    async def delete(
+        self, user_id: UserId, old: Memory, vector_space: str, *, permanently: bool = False
+    ) -> Written | Lost:
+        """Delete `old`, its guard and its vector, unless it changed meanwhile; it can be restored if not `permanently`.
 
-        def parts(_version: int) -> tuple[Memory, list[dict[str, Any]]]:
+        What is deleted permanently may leave its history: call `purge` as well.
+        """
+        now = datetime.fromtimestamp(self._clock(), UTC)
+
+        def parts(version: int) -> tuple[Memory, list[dict[str, Any]]]:
             key = partition(user_id)
             remove = self._table.keyed_part("Delete", key, memory_key(old.id))
             remove["Delete"] |= self._unchanged(old)
-            return old, [
+            own = [
                 remove,
-                self._table.keyed_part("Delete", key, _guard_key(old.content.content_hash)),
+                self._table.keyed_part("Delete", key, guard_key(old.content.content_hash)),
                 self._table.keyed_part("Delete", key, vector_key(vector_space, old.id)),
             ]
+            if not permanently:
+                own += [
+                    self._table.put_part(to_trash(user_id, Deleted(old, now, now + UNDO_TIME))),
+                    self._history_part(user_id, old.id, HistoryEntry(version, Action.DELETED, now, None)),
+                ]
+            return old, own
 
         result = await self._write(user_id, Action.DELETED, parts, guarded=None, count=-1)
         assert not isinstance(result, Duplicate)  # noqa: S101 - nothing is guarded
         return result
+
+    async def restore(self, user_id: UserId, deleted: Deleted) -> Written | Duplicate | Lost:
+        """Bring back a deleted memory, unless another one says the same by now."""
+        now = datetime.fromtimestamp(self._clock(), UTC)
+        old = deleted.memory
+
+        def parts(version: int) -> tuple[Memory, list[dict[str, Any]]]:
+            memory = replace(old, version=version)
+            take = self._table.keyed_part("Delete", partition(user_id), trash_key(old.id))
+            take["Delete"] |= self._unchanged(old)
+            return memory, [
+                self._guard_part(user_id, old.content.content_hash, old.id),
+                take,
+                self._table.put_part(to_item(user_id, memory)),
+                self._history_part(user_id, old.id, HistoryEntry(version, Action.RESTORED, now, None)),
+            ]
+
+        return await self._write(user_id, Action.RESTORED, parts, guarded=old.content.content_hash, count=1)
+
+    async def get_deleted(self, user_id: UserId, memory_id: MemoryId) -> Deleted | None:
+        """Return a deleted memory that can still be restored, or none."""
+        item = await self._table.get(partition(user_id), trash_key(memory_id))
+        return from_trash(item) if item and self._is_kept(item) else None
+
+    async def deleted(
+        self, user_id: UserId, *, after: MemoryId | None = None, page_size: int | None = None
+    ) -> AsyncIterator[list[Deleted]]:
+        """Yield pages of the user's deleted memories, the newest first, those older than `after`."""
+        pages = self._table.pages(
+            partition(user_id),
+            first=trash_key(FIRST_ID),
+            last=trash_key(LAST_ID),
+            descending=True,
+            after=trash_key(after) if after else None,
+            page_size=page_size,
+        )
+        async for page in pages:
+            yield [from_trash(item) for item in page if self._is_kept(item)]
+
+    async def history(
+        self, user_id: UserId, memory_id: MemoryId, *, before: int | None = None, page_size: int | None = None
+    ) -> AsyncIterator[list[HistoryEntry]]:
+        """Yield pages of a memory's changes, the newest first, those before the change `before`."""
+        pages = self._table.pages(
+            partition(user_id),
+            first=history_key(memory_id, 0),
+            last=history_key(memory_id, LAST_VERSION),
+            descending=True,
+            after=history_key(memory_id, before) if before is not None else None,
+            page_size=page_size,
+        )
+        async for page in pages:
+            yield [from_history(item) for item in page if self._is_kept(item)]
+
+    async def purge(self, user_id: UserId, memory_id: MemoryId) -> None:
+        """Delete what a memory said before, and itself if it is deleted already."""
+        async for entries in self.history(user_id, memory_id):
+            await self._table.delete_many(
+                partition(user_id), [history_key(memory_id, entry.version) for entry in entries]
+            )
+        # Last, so that a purge that breaks off is found and done again.
+        await self._table.delete(partition(user_id), trash_key(memory_id))
+
+    async def create_many(self, user_id: UserId, drafts: Sequence[Draft]) -> list[Written | Duplicate]:
+        """Store up to `DRAFTS_AT_ONCE` drafts of different texts in one transaction; one that is there is left out.
+
+        A draft's id is kept unless the user has or had a memory of that id.
+        """
+        tried: set[MemoryId] = set()
+        for attempt in range(ATTEMPTS):
+            results, wanted = await self._sort_drafts(user_id, drafts, tried)
+            if not wanted:
+                return [results[place] for place in range(len(drafts))]
+            first = (await self.state(user_id)).version
+            now = datetime.fromtimestamp(self._clock(), UTC)
+            parts: list[dict[str, Any]] = []
+            for version, (place, draft) in enumerate(wanted.items(), first + 1):
+                memory = Memory(
+                    draft.id,
+                    draft.content,
+                    version,
+                    created_at=draft.created_at or now,
+                    updated_at=draft.updated_at or draft.created_at or now,
+                    source=draft.source,
+                    origin=draft.origin,
+                )
+                change = Change(version, Action.CREATED, memory.id)
+                results[place] = Written(memory, change)
+                parts += [
+                    self._guard_part(user_id, memory.content.content_hash, memory.id),
+                    self._table.put_part(to_item(user_id, memory), condition="attribute_not_exists(#pk)"),
+                    self._record_part(user_id, change),
+                ]
+            try:
+                await self._table.transact([self._state_part(user_id, first, len(wanted), len(wanted)), *parts])
+            except TransactionRefusedError:
+                tried |= {draft.id for draft in wanted.values()}
+                await asyncio.sleep(random.uniform(0, 0.01 * 2 ** min(attempt, 6)))  # noqa: S311 - jitter
+            else:
+                self._remember(user_id, first + len(wanted))
+                return [results[place] for place in range(len(drafts))]
+        raise unavailable("Storage")
+
+    async def _sort_drafts(
+        self, user_id: UserId, drafts: Sequence[Draft], tried: set[MemoryId]
+    ) -> tuple[dict[int, Written | Duplicate], dict[int, Draft]]:
+        """Return results for the drafts that are stored already, and the drafts that are not, by place."""
+        hashes = [draft.content.content_hash for draft in drafts]
+        items = await self._table.get_many(
+            partition(user_id),
+            [
+                *dict.fromkeys(guard_key(found) for found in hashes),
+                *(memory_key(draft.id) for draft in drafts),
+                *(trash_key(draft.id) for draft in drafts),
+            ],
+        )
+        found = {item[SORT_KEY]: item for item in items}
+        results: dict[int, Written | Duplicate] = {}
+        wanted: dict[int, Draft] = {}
+        for place, (draft, content_hash) in enumerate(zip(drafts, hashes, strict=True)):
+            guard = found.get(guard_key(content_hash))
+            own = found.get(memory_key(draft.id))
+            if guard is None:
+                taken = own is not None or trash_key(draft.id) in found
+                wanted[place] = replace(draft, id=new_memory_id()) if taken else draft
+            elif own is not None and guard["memoryId"] == draft.id and draft.id in tried:
+                memory = from_item(own)  # our own write, whose answer was lost
+                results[place] = Written(memory, Change(memory.version, Action.CREATED, memory.id))
+            else:
+                results[place] = Duplicate(MemoryId(guard["memoryId"]))
+        return results, wanted
 
     async def _own_write(self, user_id: UserId, memory_id: MemoryId) -> Written:
         memory = await self.get(user_id, memory_id)
@@ -273,13 +382,13 @@ class MemoryRepository:
 
     async def _guarded(self, user_id: UserId, content_hash: str, memory_id: MemoryId) -> Duplicate | None:
         """Return the memory that says the same; none when it is gone by now, or is this very write."""
-        item = await self._table.get(partition(user_id), _guard_key(content_hash))
+        item = await self._table.get(partition(user_id), guard_key(content_hash))
         if item is None or item["memoryId"] == memory_id:
             return None
         return Duplicate(MemoryId(item["memoryId"]))
 
     def _guard_part(self, user_id: UserId, content_hash: str, memory_id: MemoryId) -> dict[str, Any]:
-        item = {PARTITION_KEY: partition(user_id), SORT_KEY: _guard_key(content_hash), "memoryId": memory_id}
+        item = {PARTITION_KEY: partition(user_id), SORT_KEY: guard_key(content_hash), "memoryId": memory_id}
         return self._table.put_part(item, condition="attribute_not_exists(#pk)")
 
     @staticmethod
@@ -291,26 +400,37 @@ class MemoryRepository:
         }
 
     def _change_parts(self, user_id: UserId, change: Change, count: int) -> list[dict[str, Any]]:
-        first = change.version == 1
-        state = self._table.keyed_part(
+        return [self._state_part(user_id, change.version - 1, 1, count), self._record_part(user_id, change)]
+
+    def _state_part(self, user_id: UserId, old: int, changes: int, count: int) -> dict[str, Any]:
+        return self._table.keyed_part(
             "Update",
             partition(user_id),
-            _STATE_KEY,
+            STATE_KEY,
             update="SET #version = :new ADD #count :count",
-            condition="attribute_not_exists(#version)" if first else "#version = :old",
+            condition="#version = :old" if old else "attribute_not_exists(#version)",
             names={"#version": "version", "#count": "count"},
-            values={":new": change.version, ":count": count} | ({} if first else {":old": change.version - 1}),
+            values={":new": old + changes, ":count": count} | ({":old": old} if old else {}),
         )
-        record = self._table.put_part(
+
+    def _record_part(self, user_id: UserId, change: Change) -> dict[str, Any]:
+        return self._table.put_part(
             {
                 PARTITION_KEY: partition(user_id),
-                SORT_KEY: _change_key(change.version),
+                SORT_KEY: change_key(change.version),
                 "action": change.action.value,
                 "memoryId": change.memory_id,
                 TIME_TO_LIVE_ATTRIBUTE: int(self._clock()) + CHANGES_KEPT_SECONDS,
             }
         )
-        return [state, record]
+
+    def _history_part(self, user_id: UserId, memory_id: MemoryId, entry: HistoryEntry) -> dict[str, Any]:
+        expires_at = int((entry.at + UNDO_TIME).timestamp())
+        return self._table.put_part(to_history(user_id, memory_id, entry, expires_at))
+
+    def _is_kept(self, item: Item) -> bool:
+        """Say whether an item may still be seen: DynamoDB deletes what has expired only some days later."""
+        return bool(item[TIME_TO_LIVE_ATTRIBUTE] > self._clock())
 
     def _remember(self, user_id: UserId, version: int) -> None:
         self._versions[user_id] = version

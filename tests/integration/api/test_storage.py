@@ -223,14 +223,15 @@ async def test_a_writer_that_is_behind_catches_up(transactional: Table) -> None:
     assert (await one.state(ANNA)).count == 6
 
 
-async def test_a_deleted_memory_leaves_nothing_of_its_own(transactional: Table) -> None:
+async def test_a_permanently_deleted_memory_leaves_nothing_of_its_own(transactional: Table) -> None:
     import numpy as np
 
     memories, vectors = MemoryRepository(transactional), VectorRepository(transactional, "space")
     memory = written(await memories.create(ANNA, MemoryId("A" * 26), MemoryContent("secret"), Source.TYPED)).memory
     stored = StoredVector(memory.id, memory.content.content_hash, np.array([1, 2], np.float32))
     assert await vectors.put(ANNA, stored)
-    await memories.delete(ANNA, memory, "space")
+    await memories.delete(ANNA, memory, "space", permanently=True)
+    await memories.purge(ANNA, memory.id)
     # A vector that comes too late is not stored.
     assert not await vectors.put(ANNA, stored)
     left = [item async for page in transactional.pages(partition(ANNA), first="!", last="~") for item in page]
