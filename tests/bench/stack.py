@@ -15,7 +15,7 @@ from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 
-from recall_local import images
+from recall_local import images, processes
 from recall_local.stack import Stack
 
 NAME = "bench"
@@ -41,13 +41,14 @@ def part_of(process: Path) -> str:
 def memory_megabytes(stack: Stack) -> dict[str, float]:
     """Return megabytes of PSS by part, of all processes whose network namespace or state folder is the stack's."""
     namespace = stack.namespace_path.stat()
+    recorded = {processes.pid_of(stack, name) for name in processes.names(stack)}
     sizes: Counter[str] = Counter()
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
             seen = (process / "ns/net").stat()
             inside = (seen.st_dev, seen.st_ino) == (namespace.st_dev, namespace.st_ino)
             in_pod = stack.namespace in (process / "cgroup").read_text()
-            if inside or in_pod:
+            if inside or in_pod or int(process.name) in recorded:
                 lines = (process / "smaps_rollup").read_text().splitlines()
                 kilobytes = next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
                 sizes[part_of(process)] += kilobytes

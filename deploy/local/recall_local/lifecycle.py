@@ -12,10 +12,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import httpx
 from rich.console import Console
 from rich.table import Table
 
-from recall_local import edge, images, packages, pod_identity, processes
+from recall_api.contract import READINESS_PATH
+from recall_local import edge, images, loopback, packages, pod_identity, processes
 from recall_local.aws import account, emulator
 from recall_local.bedrock import server as bedrock
 from recall_local.cluster.choose import choose
@@ -114,7 +116,10 @@ def up(stack: Stack, *, resync_seconds: int | None = None) -> None:
     with steps.step("instance beta", remedy="recall-local kubectl describe recall beta") as report:
         kubectl.apply(EXAMPLES / "beta.yaml")
         kubectl.wait("recallinstance/beta", until="condition=Ready", seconds=READY_SECONDS)
-        report("Ready")
+        # After a restart the condition may still be that of the run before: what counts is that the API answers.
+        api = origin(stack, "api.beta.recall.localhost")
+        processes.wait_until(lambda: _answers(api), READY_SECONDS, f"an answer from {api}", (stack, "edge"))
+        report("Ready, and its API answers")
     _say_what_to_try(steps, stack, cluster)
 
 
@@ -163,6 +168,14 @@ def _start_companions(stack: Stack, cluster: Cluster, platform: Platform) -> Non
     kubectl.apply(pod_identity.webhook_configuration(stack.state))
     models = models_endpoint(cluster)
     processes.wait_until(lambda: bedrock.is_ready(models), 60, "the models", (stack, "bedrock"))
+
+
+def _answers(api: str) -> bool:
+    try:
+        with loopback.client(api, timeout=5) as client:
+            return client.get(READINESS_PATH).is_success
+    except httpx.HTTPError:
+        return False
 
 
 def _install_operator(
