@@ -48,9 +48,9 @@ NOT_FOUND: Final = frozenset(
     }
 )
 
-_WAIT: Final = frozenset(
+THROTTLED: Final = frozenset(
     {
-        # Throttling; the names differ by service (botocore's own retry list is the source).
+        # The names differ by service; botocore's own retry list is the source.
         "Throttling",
         "ThrottlingException",
         "ThrottledException",
@@ -60,6 +60,11 @@ _WAIT: Final = frozenset(
         "ProvisionedThroughputExceededException",
         "PriorRequestNotComplete",
         "SlowDown",
+    }
+)
+
+_WAIT: Final = THROTTLED | frozenset(
+    {
         # Something is still changing, or another request was first: the next look at it will tell.
         "ConcurrentModification",
         "ConcurrentModificationException",

@@ -29,3 +29,40 @@ KUBERNETES_REQUESTS = Counter(
     ["verb", "kind", "outcome"],
     registry=REGISTRY,
 )
+AWS_SECONDS = Histogram(
+    "recall_aws_request_seconds",
+    "Time that AWS took to answer, without the wait for the operator's own rate limit.",
+    ["service"],
+    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+    registry=REGISTRY,
+)
+AWS_RATE = Gauge(
+    "recall_aws_rate",
+    "Reads a second that the operator allows itself now; below its usual value while AWS throttles.",
+    ["service"],
+    registry=REGISTRY,
+)
+READY_SECONDS = Histogram(
+    "recall_time_to_ready_seconds",
+    "Time from the creation of an instance to its first Ready.",
+    buckets=(5, 10, 20, 30, 60, 120, 300, 600, 1800),
+    registry=REGISTRY,
+)
+DRIFT_FOUND = Counter(
+    "recall_drift_found_total",
+    "Parts of settled instances that were not as wanted any more, by part.",
+    ["part"],
+    registry=REGISTRY,
+)
+DRIFT_MENDED = Counter(
+    "recall_drift_mended_total",
+    "Parts of settled instances that were changed back, by part.",
+    ["part"],
+    registry=REGISTRY,
+)
+LEADER = Gauge("recall_leader", "1 while this replica works, 0 while it stands by.", registry=REGISTRY)
+WATCH_SILENT_SECONDS = Gauge(
+    "recall_watch_silent_seconds",
+    "Time since the instances were last heard of, by watch or by list.",
+    registry=REGISTRY,
+)

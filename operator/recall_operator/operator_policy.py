@@ -72,6 +72,15 @@ def grants(platform: Platform) -> tuple[Grant, ...]:
         # Tagging is not bounded by the resource (some implementations check it against none), but by the tags: the
         # operator's own and no others. Reading tags shows no data.
         Grant("MarksRead", {"dynamodb:ListTagsOfResource": "who owns a table"}, ("*",)),
+        # Account-wide lists, shared by all instances; neither can be bounded by a resource.
+        Grant(
+            "Lists",
+            {
+                "tag:GetResources": "which tables are there and whose they are, in one list",
+                "iam:GetAccountAuthorizationDetails": "all instances' roles with their policies, in one list",
+            },
+            ("*",),
+        ),
         Grant(
             "Marks",
             {

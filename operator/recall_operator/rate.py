@@ -12,6 +12,11 @@ LONGEST_BACKOFF_SECONDS: Final = 300.0
 RESYNC_SECONDS: Final = 600.0
 RESYNC_SPREAD: Final = 0.2
 
+SLOWEST: Final = 32.0
+"""Throttled again and again, a service still gets this part of its rate: somebody has to notice that it is over."""
+RECOVERY: Final = 0.02
+"""Part of the full rate that each success wins back."""
+
 
 def backoff_ceiling(failures: int) -> float:
     """Return the longest wait in seconds before the next try after `failures` failures in a row (at least one)."""
@@ -50,6 +55,7 @@ class TokenBucket:
     """Lets `rate` requests a second pass, and up to `burst` at once after a pause. First come, first served."""
 
     def __init__(self, rate: float, burst: int) -> None:
+        self._full_rate = rate
         self._rate = rate
         self._burst = float(burst)
         self._tokens = float(burst)
@@ -65,3 +71,17 @@ class TokenBucket:
         self._filled_at = now
         if self._tokens < 0:
             await asyncio.sleep(-self._tokens / self._rate)
+
+    @property
+    def rate(self) -> float:
+        """Requests a second that pass now."""
+        return self._rate
+
+    def throttled(self) -> None:
+        """Halve the rate, and take away what was saved: AWS said that it was too much, for whomever."""
+        self._rate = max(self._full_rate / SLOWEST, self._rate / 2)
+        self._tokens = min(self._tokens, 0.0)
+
+    def succeeded(self) -> None:
+        """Win back a little of the full rate: slowly up and fast down settles at what AWS takes (as TCP does)."""
+        self._rate = min(self._full_rate, self._rate + self._full_rate * RECOVERY)

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from pydantic import ValidationError
 
+from recall_operator.aws_inventory import remembered_reads
 from recall_operator.errors import Failure, classify
 from recall_operator.kubernetes_api import ObjectKey
-from recall_operator.metrics import RECONCILE_SECONDS
+from recall_operator.metrics import DRIFT_FOUND, DRIFT_MENDED, READY_SECONDS, RECONCILE_SECONDS
 from recall_operator.models.base import API_VERSION, KIND
-from recall_operator.models.instance import FINALIZER, Metadata, RecallInstance
+from recall_operator.models.instance import FINALIZER, RECONCILE_REQUESTED_ANNOTATION, Metadata, RecallInstance
+from recall_operator.models.status import ConditionStatus
 from recall_operator.ownership import Owner
 from recall_operator.plan import PartState
 from recall_operator.resources.catalogue import PARTS
@@ -57,12 +59,14 @@ class Seen:
 
 
 class Reconciler:
-    """Makes instances true to their specs, one pass at a time. Keeps no state of its own."""
+    """Makes instances true to their specs, one pass at a time. What it remembers is for metrics only."""
 
     def __init__(self, platform: Platform, clients: Clients, parts: Sequence[AnyPart] = PARTS) -> None:
         self._platform = platform
         self._clients = clients
         self._parts = parts
+        self._new: set[str] = set()
+        """Uids of instances that this process saw first and that are not Ready yet."""
 
     async def reconcile(self, key: str) -> Outcome:
         """Make one pass over the instance at `key` (`<namespace>/<name>`) and say when to look again.
@@ -93,27 +97,54 @@ class Reconciler:
 
     async def _keep(self, subject: Subject) -> Outcome:
         subject = await self._claim(subject)
-        seen = await self._observe(subject)
-        assessments = self._plan(subject, seen)
+        settled = _settled(subject)
+        seen, assessments = await self._look(subject, settled=settled)
         todo = {
             name: [change for change in assessment.changes if change.waits_for is None]
             for name, assessment in assessments.items()
             if not isinstance(assessment, Failure)
         }
         failures = await self._apply(todo)
+        if settled:
+            for name in (name for name, changes in todo.items() if changes):
+                DRIFT_FOUND.labels(name).inc()
+                if name not in failures:
+                    DRIFT_MENDED.labels(name).inc()
         verdicts = [
             Verdict.failed(part.condition, found)
             if isinstance(found := assessments[part.name], Failure)
             else Verdict.of(part.condition, found, failures.get(part.name))
             for part in self._parts
         ]
+        if not settled and all(item.state is PartState.READY for item in verdicts):
+            self._count_first_ready(subject.instance.metadata)
         moved = await self._report(subject, reported(subject, verdicts, _now()))
         return _outcome(verdicts, failed=bool(failures) or any(item.failure for item in seen.values()), moved=moved)
+
+    def _count_first_ready(self, metadata: Metadata) -> None:
+        if metadata.uid in self._new:
+            self._new.discard(metadata.uid)
+            created = datetime.fromisoformat(metadata.creation_timestamp or _now())
+            READY_SECONDS.observe((datetime.now(UTC) - created).total_seconds())
+
+    async def _look(
+        self, subject: Subject, *, settled: bool
+    ) -> tuple[dict[str, Seen], dict[str, Assessment | Failure]]:
+        """Observe and plan; from remembered reads only what then turns out to be all in order."""
+        if settled:
+            with remembered_reads():
+                seen = await self._observe(subject)
+            assessments = self._plan(subject, seen)
+            if all(not isinstance(item, Failure) and _in_order(item) for item in assessments.values()):
+                return seen, assessments
+        seen = await self._observe(subject)
+        return seen, self._plan(subject, seen)
 
     async def _delete(self, subject: Subject) -> Outcome:
         """Take the parts down, dependents first; when all are gone or kept, let the instance go."""
         if FINALIZER not in subject.instance.metadata.finalizers:
             return Outcome.GONE
+        self._new.discard(subject.instance.metadata.uid)
         seen = await self._observe(subject)
         plans: dict[str, tuple[Change, ...] | None] = {
             part.name: part.delete(subject, seen[part.name].observed)
@@ -143,6 +174,7 @@ class Reconciler:
         """Put the finalizer on before anything is made, and say in the status that a new generation was seen."""
         instance = subject.instance
         if FINALIZER not in instance.metadata.finalizers:
+            self._new.add(instance.metadata.uid)
             await self._finalize(subject, [FINALIZER])
         if instance.status.observed_generation == instance.metadata.generation:
             return subject
@@ -216,6 +248,23 @@ class Reconciler:
         place = {"namespace": metadata.namespace, "name": metadata.name, "uid": metadata.uid}
         manifest = {"apiVersion": API_VERSION, "kind": KIND, "metadata": {**place, "finalizers": finalizers}}
         await self._clients.kubernetes.apply(manifest)
+
+
+def _in_order(assessment: Assessment) -> bool:
+    return assessment.state is PartState.READY and not assessment.changes
+
+
+def _settled(subject: Subject) -> bool:
+    """Whether the instance was in order, as this spec wants it, when it was last looked at."""
+    instance = subject.instance
+    ready = next((item for item in instance.status.conditions if item.type == "Ready"), None)
+    asked = instance.metadata.annotations.get(RECONCILE_REQUESTED_ANNOTATION)
+    return (
+        ready is not None
+        and ready.status is ConditionStatus.TRUE
+        and ready.observed_generation == instance.metadata.generation
+        and asked == instance.status.last_handled_reconcile_at
+    )
 
 
 def _outcome(verdicts: Sequence[Verdict], *, failed: bool, moved: bool) -> Outcome:

@@ -50,6 +50,8 @@ async def test_the_operator_may_do_exactly_what_it_does() -> None:
     world.kubernetes.delete_instance(key)
     await world.settle(key)
     used = {action_of(service, operation) for service, operation in world.aws.calls}
+    # The lists that settled instances share: `test_aws_shared` sees these two called.
+    used |= {"tag:GetResources", "iam:GetAccountAuthorizationDetails"}
     # EKS asks for this when it is given a role; no call has the name.
     assert used | {"iam:PassRole"} == set(actions(policy_document(world.platform)))
 
