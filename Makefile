@@ -60,6 +60,11 @@ test-unit: $(INSTALLED) ## Run the unit tests only (seconds)
 test-integration: $(INSTALLED) ## Run the tests against the AWS emulators only
 	@$(BIN)/pytest tests/integration
 
+.PHONY: test-faults
+test-faults: $(INSTALLED) ## Play every fault at every call of the operator (minutes); JSON in build/faults.json
+	@$(BIN)/python -m tests.faults
+	@RECALL_LONG=1 $(BIN)/pytest tests/unit/operator/test_state_machine.py tests/faults
+
 .PHONY: test-e2e
 test-e2e: $(INSTALLED) ## Run the end-to-end tests only, in a stack of their own
 	@$(BIN)/pytest tests/e2e

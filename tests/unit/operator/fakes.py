@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from recall_operator.aws import is_write
+from recall_operator.errors import ApiServerError
 from recall_operator.kubernetes_api import ObjectKey
 from recall_operator.models.base import API_VERSION, KIND
 from recall_operator.models.spec import RecallInstanceSpec
@@ -356,7 +357,9 @@ class FakeKubernetes:
         self.writes.append(what)
         live = self.objects.get(key)
         if key.kind == KIND:
-            assert live is not None, "the operator never makes instances"
+            if live is None:
+                # As the API server: a status needs its object, and the uid keeps the finalizer from making one.
+                raise ApiServerError(404 if subresource else 409, "NotFound", f"{key.name} is gone")
             self._apply_instance(key, live, manifest, subresource)
         else:
             self._apply_child(key, live, copy.deepcopy(manifest))
@@ -367,7 +370,8 @@ class FakeKubernetes:
         if subresource == "status":
             live["status"] = copy.deepcopy(manifest["status"])
             return
-        assert manifest["metadata"]["uid"] == live["metadata"]["uid"]
+        if manifest["metadata"]["uid"] != live["metadata"]["uid"]:
+            raise ApiServerError(409, "Conflict", f"{key.name} has another uid")
         live["metadata"]["finalizers"] = list(manifest["metadata"]["finalizers"])
         if "deletionTimestamp" in live["metadata"] and not live["metadata"]["finalizers"]:
             del self.objects[key]
