@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -24,8 +25,9 @@ from recall_api.memories.repository import MemoryRepository
 from recall_api.memories.service import MemoryService
 from recall_api.middleware import SecurityHeaders
 from recall_api.search import routes as search_routes
-from recall_api.search.embedder import Embedder
-from recall_api.search.repository import VectorRepository, vector_space
+from recall_api.search.embedder import TitanEmbedder, embedder_of
+from recall_api.search.migration import Migration
+from recall_api.search.repository import SnapshotRepository, VectorRepository, vector_space
 from recall_api.search.service import SearchService
 from recall_api.storage import Table
 from recall_api.telemetry import Metrics, RequestTelemetry
@@ -47,9 +49,16 @@ def create_app(settings: Settings, metrics: Metrics | None = None) -> FastAPI:
     search = SearchService(
         memories,
         VectorRepository(memories_table, space),
-        Embedder(aws, settings.embedding_model, settings.embedding_dimensions),
+        TitanEmbedder(aws, settings.embedding_model, settings.embedding_dimensions),
         metrics,
         max_indexes=settings.max_indexes,
+        snapshots=SnapshotRepository(memories_table, space),
+        migration=Migration(
+            VectorRepository(memories_table, space),
+            space,
+            lambda other: VectorRepository(memories_table, other),
+            functools.partial(embedder_of, aws),
+        ),
     )
 
     @asynccontextmanager

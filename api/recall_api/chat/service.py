@@ -16,6 +16,7 @@ from recall_api.chat.model import ChatEvent, Citation, Delta, Done, Failed, Reca
 from recall_api.chat.prompt import converse_request, source_of
 from recall_api.errors import ProblemError, error_code, invalid
 from recall_api.models.registry import Capabilities, capabilities, invocation_id
+from recall_api.search.filters import Filter
 from recall_api.telemetry import log
 
 if TYPE_CHECKING:
@@ -177,7 +178,7 @@ class ChatService:
             user_id,
             question.turns[-1].text,
             limit=question.memories,
-            accepts=lambda memory: memory.content.may_be_sent_to(question.model),
+            wanted=Filter(model=question.model),
         )
         return Recalled(tuple(found.hits), found.by_meaning)
 

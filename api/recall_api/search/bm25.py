@@ -2,12 +2,19 @@
 
 Source: Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond" (2009), with the idf that
 stays positive, log(1 + (N - n + 0.5) / (n + 0.5)).
+
+Most documents are in the packed part: arrays, sorted by term, of where each term occurs. What was added since the last
+packing is in dictionaries; what was removed from the packed part is marked. A packing costs a sort, and is done when
+an eighth of the documents has changed. Terms are kept as 64-bit hashes: small, and never needed back.
 """
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import math
 from collections import Counter
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -20,91 +27,154 @@ if TYPE_CHECKING:
 K1: Final = 1.2
 B: Final = 0.75
 """The usual values; nothing here was tuned to a set of questions."""
+PACKED_AT: Final = 512
+"""Fewer changes than this are never packed: dictionaries do for them."""
+MAX_COUNT: Final = 65_535
 
 
-class _Postings:
-    """Where one term occurs: slot to count, and the same as arrays when a search needs them."""
+@functools.lru_cache(maxsize=65_536)
+def term_key(term: str) -> int:
+    """Return the number that stands for a term."""
+    return int.from_bytes(hashlib.blake2b(term.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
 
-    __slots__ = ("_counts", "_slots", "by_slot")
 
-    def __init__(self) -> None:
-        self.by_slot: dict[int, int] = {}
-        self._slots: NDArray[np.int32] | None = None
-        self._counts: NDArray[np.float32] | None = None
+@dataclass(frozen=True)
+class Postings:
+    """Where terms occur: those of `keys[i]` are `slots[starts[i]:starts[i + 1]]`, as often as `counts` says."""
 
-    def changed(self) -> None:
-        self._slots = self._counts = None
+    keys: NDArray[np.uint64]
+    starts: NDArray[np.int32]
+    slots: NDArray[np.int32]
+    counts: NDArray[np.uint16]
 
-    def arrays(self) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        if self._slots is None or self._counts is None:
-            self._slots = np.fromiter(self.by_slot.keys(), np.int32, len(self.by_slot))
-            self._counts = np.fromiter(self.by_slot.values(), np.float32, len(self.by_slot))
-        return self._slots, self._counts
+    @classmethod
+    def packed(cls, keys: NDArray[np.uint64], slots: NDArray[np.int32], counts: NDArray[np.uint16]) -> Postings:
+        """Return postings from one row an occurrence, in any order."""
+        order = np.lexsort((slots, keys))
+        distinct, starts = np.unique(keys[order], return_index=True)
+        return cls(distinct, np.append(starts, len(keys)).astype(np.int32), slots[order], counts[order])
+
+    @classmethod
+    def none(cls) -> Postings:
+        """Return postings of nothing."""
+        return cls.packed(np.empty(0, np.uint64), np.empty(0, np.int32), np.empty(0, np.uint16))
+
+    def of(self, key: int) -> slice:
+        """Return the rows of a term."""
+        at = int(np.searchsorted(self.keys, np.uint64(key)))
+        if at == len(self.keys) or int(self.keys[at]) != key:
+            return slice(0, 0)
+        return slice(int(self.starts[at]), int(self.starts[at + 1]))
 
 
 class WordIndex:
     """BM25 scores by slot; a slot is a small number that the caller gives to a document."""
 
-    def __init__(self) -> None:
-        self._postings: dict[str, _Postings] = {}
-        self._terms: dict[int, tuple[str, ...]] = {}
-        self._lengths: NDArray[np.float32] = np.zeros(64, np.float32)
-        self._total_length = 0
+    def __init__(self, postings: Postings | None = None, lengths: NDArray[np.int32] | None = None) -> None:
+        """Take over what was packed: `lengths` are the terms of each slot, -1 where there is no document."""
+        self._packed = postings or Postings.none()
+        self._lengths = np.full(64, -1, np.int32) if lengths is None else lengths.copy()
+        self._void = np.zeros(len(self._lengths), np.bool_)
+        """Slots whose packed rows don't count any more."""
+        self._recent: dict[int, dict[int, int]] = {}
+        self._recent_terms: dict[int, tuple[int, ...]] = {}
+        present = self._lengths[self._lengths >= 0]
+        self._documents, self._total_length = len(present), int(present.sum())
+        self._changes = 0
 
     def __len__(self) -> int:
-        return len(self._terms)
+        return self._documents
 
     def add(self, slot: int, terms: Sequence[str]) -> None:
         """Add the document in `slot`, which must be free."""
         if slot >= len(self._lengths):
-            self._lengths = np.resize(self._lengths, max(2 * len(self._lengths), slot + 1))
-        counts = Counter(terms)
-        for term, count in counts.items():
-            postings = self._postings.get(term)
-            if postings is None:
-                postings = self._postings[term] = _Postings()
-            postings.by_slot[slot] = count
-            postings.changed()
-        self._terms[slot] = tuple(counts)
+            size = max(2 * len(self._lengths), slot + 1) - len(self._lengths)
+            self._lengths = np.append(self._lengths, np.full(size, -1, np.int32))
+            self._void = np.append(self._void, np.zeros(size, np.bool_))
+        counts = Counter(map(term_key, terms))
+        for key, count in counts.items():
+            self._recent.setdefault(key, {})[slot] = min(count, MAX_COUNT)
+        self._recent_terms[slot] = tuple(counts)
+        self._void[slot] = True
         self._lengths[slot] = len(terms)
+        self._documents += 1
         self._total_length += len(terms)
+        self._changed()
 
     def remove(self, slot: int) -> None:
         """Take the document out of `slot`."""
-        for term in self._terms.pop(slot):
-            postings = self._postings[term]
-            del postings.by_slot[slot]
-            postings.changed()
-            if not postings.by_slot:
-                del self._postings[term]
+        for key in self._recent_terms.pop(slot, ()):
+            found = self._recent[key]
+            del found[slot]
+            if not found:
+                del self._recent[key]
+        self._void[slot] = True
+        self._documents -= 1
         self._total_length -= int(self._lengths[slot])
-        self._lengths[slot] = 0
+        self._lengths[slot] = -1
+        self._changed()
 
     def scores(self, terms: Sequence[str], size: int) -> NDArray[np.float32]:
         """Return the score of each slot below `size` for a query; 0 where no term occurs."""
         scores = np.zeros(size, np.float32)
         for term, weight in Counter(terms).items():
-            postings = self._postings.get(term)
-            if postings is not None:
-                slots, counts = postings.arrays()
+            slots, counts = self._occurrences(term_key(term))
+            if len(slots):
                 scores[slots] += weight * self._idf(len(slots)) * self._saturation(counts, self._lengths[slots])
         return scores
 
-    def explain(self, terms: Sequence[str], slot: int) -> dict[str, float]:
-        """Return what each of the query's terms adds to the score of `slot`; they sum up to it."""
-        parts: dict[str, float] = {}
+    def explain(self, terms: Sequence[str], slots: Sequence[int]) -> list[dict[str, float]]:
+        """Return, for each of `slots`, what each of the query's terms adds to its score; they sum up to it."""
+        parts: list[dict[str, float]] = [{} for _ in slots]
         for term, weight in Counter(terms).items():
-            postings = self._postings.get(term)
-            if postings is not None and (count := postings.by_slot.get(slot)):
-                saturation = self._saturation(np.float32(count), self._lengths[slot])
-                parts[term] = float(weight * self._idf(len(postings.by_slot)) * saturation)
+            found, counts = self._occurrences(term_key(term))
+            if len(found):
+                added = weight * self._idf(len(found)) * self._saturation(counts, self._lengths[found])
+                by_slot = np.zeros(len(self._lengths), np.float32)
+                by_slot[found] = added
+                for part, slot in zip(parts, slots, strict=True):
+                    if by_slot[slot]:
+                        part[term] = float(by_slot[slot])
         return parts
 
-    def _idf(self, documents: int) -> float:
-        return math.log1p((len(self._terms) - documents + 0.5) / (documents + 0.5))
+    def pack(self) -> tuple[Postings, NDArray[np.int32]]:
+        """Put what is recent into the packed part; return it and the lengths by slot."""
+        if self._changes:
+            old = self._packed
+            keys = np.repeat(old.keys, np.diff(old.starts))
+            kept = ~self._void[old.slots]
+            recent = [(key, slot, count) for key, found in self._recent.items() for slot, count in found.items()]
+            columns = zip(*recent, strict=True) if recent else ((), (), ())
+            new_keys, new_slots, new_counts = columns
+            self._packed = Postings.packed(
+                np.concatenate([keys[kept], np.array(new_keys, np.uint64)]),
+                np.concatenate([old.slots[kept], np.array(new_slots, np.int32)]),
+                np.concatenate([old.counts[kept], np.array(new_counts, np.uint16)]),
+            )
+            self._recent, self._recent_terms, self._changes = {}, {}, 0
+            self._void = np.zeros(len(self._lengths), np.bool_)
+        return self._packed, self._lengths
 
-    def _saturation(
-        self, counts: NDArray[np.float32] | np.float32, lengths: NDArray[np.float32] | np.float32
-    ) -> NDArray[np.float32]:
-        average = self._total_length / len(self._terms)
-        return np.asarray(counts * (K1 + 1) / (counts + K1 * (1 - B + B * lengths / average)), np.float32)
+    def _changed(self) -> None:
+        self._changes += 1
+        if self._changes > max(PACKED_AT, self._documents // 8):
+            self.pack()
+
+    def _occurrences(self, key: int) -> tuple[NDArray[np.int32], NDArray[np.uint16]]:
+        rows = self._packed.of(key)
+        slots, counts = self._packed.slots[rows], self._packed.counts[rows]
+        if self._changes:
+            kept = ~self._void[slots]
+            recent = self._recent.get(key, {})
+            slots = np.concatenate([slots[kept], np.fromiter(recent, np.int32, len(recent))])
+            counts = np.concatenate([counts[kept], np.fromiter(recent.values(), np.uint16, len(recent))])
+        return slots, counts
+
+    def _idf(self, documents: int) -> float:
+        return math.log1p((self._documents - documents + 0.5) / (documents + 0.5))
+
+    def _saturation(self, counts: NDArray[np.uint16], lengths: NDArray[np.int32]) -> NDArray[np.float32]:
+        often = counts.astype(np.float32)
+        average = self._total_length / self._documents
+        shrunk = np.asarray(lengths * (K1 * B / average) + K1 * (1 - B), np.float32)
+        return np.asarray(often * (K1 + 1) / (often + shrunk), np.float32)

@@ -6,7 +6,7 @@ Source of the shapes: Amazon Bedrock user guide, "Amazon Titan Embeddings G1 - T
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
 from botocore.exceptions import ClientError
@@ -15,6 +15,8 @@ from recall_api.errors import error_code, unavailable
 from recall_api.search.vectors import unit
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from recall_api.aws import Aws
@@ -27,8 +29,43 @@ class EmbeddingRefusedError(Exception):
     """Bedrock will not embed this text, now or later; the message is AWS's code."""
 
 
-class Embedder:
-    """The instance's embedding model."""
+class Embedder(Protocol):
+    """What makes vectors of texts."""
+
+    @property
+    def dimensions(self) -> int:
+        """Length of the vectors."""
+        ...
+
+    async def embed(self, text: str) -> NDArray[np.float32]:
+        """Return the unit vector of `text`.
+
+        Raises:
+            EmbeddingRefusedError: this text or this model is refused.
+            ProblemError: no answer (503).
+        """
+        ...
+
+
+def titan_body(text: str, dimensions: int) -> str:
+    """Return InvokeModel's body for one text."""
+    return json.dumps({"inputText": text, "dimensions": dimensions, "normalize": True})
+
+
+def titan_vector(document: Mapping[str, Any], dimensions: int) -> NDArray[np.float32]:
+    """Return the unit vector in InvokeModel's answer.
+
+    Raises:
+        EmbeddingRefusedError: it has another length.
+    """
+    vector = np.asarray(document["embedding"], np.float32)
+    if vector.shape != (dimensions,):
+        raise EmbeddingRefusedError(f"a vector of {vector.shape} instead of {dimensions} numbers")
+    return unit(vector)
+
+
+class TitanEmbedder:
+    """An embedding model of the instance's."""
 
     def __init__(self, aws: Aws, model: str, dimensions: int) -> None:
         self._aws = aws
@@ -42,12 +79,11 @@ class Embedder:
             EmbeddingRefusedError: Bedrock refuses this text or this model.
             ProblemError: it does not answer, or has too much to do (503).
         """
-        body = {"inputText": text, "dimensions": self.dimensions, "normalize": True}
         try:
             answer = await self._aws.call(
                 self._aws.embeddings.invoke_model,
                 modelId=self._model,
-                body=json.dumps(body),
+                body=titan_body(text, self.dimensions),
                 contentType="application/json",
                 accept="application/json",
             )
@@ -56,7 +92,10 @@ class Embedder:
             if error_code(error) in _REFUSALS:
                 raise EmbeddingRefusedError(error_code(error)) from None
             raise unavailable("The embedding model") from error
-        vector = np.asarray(document["embedding"], np.float32)
-        if vector.shape != (self.dimensions,):
-            raise EmbeddingRefusedError(f"a vector of {vector.shape} instead of {self.dimensions} numbers")
-        return unit(vector)
+        return titan_vector(document, self.dimensions)
+
+
+def embedder_of(aws: Aws, space: str) -> TitanEmbedder | None:
+    """Return the embedder of a space of vectors (`model/dimensions`); none when its name is not one."""
+    model, _, dimensions = space.rpartition("/")
+    return TitanEmbedder(aws, model, int(dimensions)) if model and dimensions.isdecimal() else None

@@ -1,46 +1,46 @@
-"""Two rankings become one: weighted reciprocal rank fusion over the union of their candidates.
+"""Two rankings become one: a convex combination of their scores over the union, each on a scale from 0 to 1.
 
-Source: Cormack, Clarke and Buettcher, "Reciprocal Rank Fusion outperforms Condorcet and individual rank learning
-methods" (SIGIR 2009). What only one ranking knows is a candidate as well: a hit by words alone can surface.
+Source: Bruch, Gai and Ingber, "An Analysis of Fusion Functions for Hybrid Retrieval" (ACM TOIS 2023): it beats
+reciprocal ranks, which forget by how much one hit is better than the next, and it needs little tuning. What only one
+ranking knows is a candidate as well: a hit by words alone can surface. Decision 0080 has the figures.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from numpy.typing import NDArray
 
-RANK_CONSTANT: Final = 60
-"""The paper's k: how little the difference between first and second counts."""
-WORDS_WEIGHT: Final = 1.0
-VECTORS_WEIGHT: Final = 0.7
+WORDS_WEIGHT: Final = 0.6
+VECTORS_WEIGHT: Final = 0.4
 """Words count more: memories name people, places and dates, which vectors blur."""
+TIME_WEIGHT: Final = 0.5
+"""What lying in a time that the query names adds: less than the best match by words, more than a faint one."""
+MIN_SIMILARITY: Final = 0.05
+"""Cosine below which two texts have nothing to do with each other, so that noise is no hit."""
 
 
-@dataclass(frozen=True)
-class Fused:
-    """One candidate of the union; ranks start at 1, none when a ranking does not have it."""
+def fuse(
+    words: NDArray[np.float32], similarities: NDArray[np.float32], in_time: NDArray[np.bool_] | None = None
+) -> NDArray[np.float32]:
+    """Return one score for each slot, 0 for what is no hit.
 
-    slot: int
-    score: float
-    words_rank: int | None
-    vectors_rank: int | None
+    Args:
+        words: BM25 scores, 0 where no word occurs.
+        similarities: Cosines, NaN where there is no vector.
+        in_time: Whether it happened when the query says; none when the query names no time.
+    """
+    found = np.nan_to_num(similarities, nan=0.0)
+    found[found <= MIN_SIMILARITY] = 0
+    fused = WORDS_WEIGHT * _scaled(words) + VECTORS_WEIGHT * _scaled(found)
+    if in_time is not None:
+        fused[in_time] += TIME_WEIGHT
+    return np.asarray(fused, np.float32)
 
 
-def fuse(by_words: Sequence[int], by_vectors: Sequence[int]) -> list[Fused]:
-    """Return the union of two rankings (best first), best first; ties go to the better words rank, then the slot."""
-    words = {slot: rank for rank, slot in enumerate(by_words, 1)}
-    vectors = {slot: rank for rank, slot in enumerate(by_vectors, 1)}
-    fused = [
-        Fused(
-            slot,
-            (WORDS_WEIGHT / (RANK_CONSTANT + words[slot]) if slot in words else 0.0)
-            + (VECTORS_WEIGHT / (RANK_CONSTANT + vectors[slot]) if slot in vectors else 0.0),
-            words.get(slot),
-            vectors.get(slot),
-        )
-        for slot in words.keys() | vectors.keys()
-    ]
-    return sorted(fused, key=lambda hit: (-hit.score, hit.words_rank or len(words) + 1, hit.slot))
+def _scaled(scores: NDArray[np.float32]) -> NDArray[np.float32]:
+    best = float(scores.max(initial=0.0))
+    return scores / np.float32(best) if best > 0 else scores

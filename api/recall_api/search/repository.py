@@ -1,11 +1,14 @@
-"""Where vectors are kept: apart from the memories, so that listing never pays for them."""
+"""Where vectors and snapshots of indexes are kept: apart from the memories, so that listing never pays for them."""
 
 from __future__ import annotations
 
+import asyncio
+import secrets
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from recall_api.contract import PARTITION_KEY, SORT_KEY
+from recall_api.contract import PARTITION_KEY, SORT_KEY, TIME_TO_LIVE_ATTRIBUTE
 from recall_api.identifiers import MemoryId
 from recall_api.memories.repository import memory_key, partition, vector_key
 from recall_api.search.vectors import from_bytes, to_bytes
@@ -22,6 +25,12 @@ if TYPE_CHECKING:
 
 _FIRST: Final = "0"
 _LAST: Final = "Z"
+PART_BYTES: Final = 390_000
+"""Bytes of a snapshot in one item; DynamoDB's limit is 400 KB with keys."""
+SNAPSHOT_SECONDS: Final = 30 * 86_400
+"""A snapshot that nobody renewed goes away by itself, and so do parts that a killed pod left."""
+_PARTS_DELETED: Final = 100
+"""Source: DynamoDB's limit for TransactWriteItems."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +65,26 @@ class VectorRepository:
         keys = [vector_key(self._space, memory_id) for memory_id in memory_ids]
         return [_from_item(item) for item in await self._table.get_many(partition(user_id), keys)]
 
+    async def spaces(self, user_id: UserId) -> list[str]:
+        """Return the spaces in which the user has vectors, one small read for each."""
+        found: list[str] = []
+        after = vector_key("", "").removesuffix("#")
+        last = f"{after}~"
+        while True:
+            key: str | None = None
+            async for page in self._table.pages(partition(user_id), first=after, last=last, page_size=1):
+                key = page[0][SORT_KEY] if page else None
+                break
+            if key is None:
+                return found
+            found.append(key.removeprefix("VEC#").rpartition("#")[0])
+            after = vector_key(found[-1], "~")
+
+    async def delete_many(self, user_id: UserId, memory_ids: Sequence[MemoryId]) -> None:
+        """Delete vectors, those that exist."""
+        keys = [vector_key(self._space, memory_id) for memory_id in memory_ids]
+        await _delete(self._table, user_id, keys)
+
     async def put(self, user_id: UserId, stored: StoredVector) -> bool:
         """Store a vector if its memory still has the text that it is of; say whether it has."""
         check = self._table.keyed_part(
@@ -79,6 +108,84 @@ class VectorRepository:
                 return False
             raise
         return True
+
+
+@dataclass(frozen=True)
+class StoredSnapshot:
+    """An index as bytes, and the user's version that it is of."""
+
+    version: int
+    packed: bytes
+
+
+class SnapshotRepository:
+    """Snapshots of indexes of one space: a head that names the version, and parts, because an item holds 400 KB."""
+
+    def __init__(self, table: Table, space: str) -> None:
+        self._table = table
+        self._head = f"SNAPSHOT#{space}"
+
+    async def get(self, user_id: UserId) -> StoredSnapshot | None:
+        """Return the user's snapshot, if there is a whole one."""
+        head = await self._table.get(partition(user_id), self._head)
+        if head is None:
+            return None
+        parts = await asyncio.gather(*(self._table.get(partition(user_id), key) for key in self._parts(head)))
+        if any(part is None for part in parts):
+            return None  # another pod is just replacing it
+        return StoredSnapshot(head["version"], b"".join(part["bytes"] for part in parts if part))
+
+    async def put(self, user_id: UserId, snapshot: StoredSnapshot) -> bool:
+        """Replace the user's snapshot; say whether it was: not when the user's version is another by now."""
+        old = await self._table.get(partition(user_id), self._head)
+        pieces = range(0, len(snapshot.packed), PART_BYTES)
+        head = {
+            PARTITION_KEY: partition(user_id),
+            SORT_KEY: self._head,
+            "version": snapshot.version,
+            "name": secrets.token_hex(8),
+            "parts": len(pieces),
+            TIME_TO_LIVE_ATTRIBUTE: int(time.time()) + SNAPSHOT_SECONDS,
+        }
+        for key, start in zip(self._parts(head), pieces, strict=True):
+            item = {
+                PARTITION_KEY: partition(user_id),
+                SORT_KEY: key,
+                "bytes": snapshot.packed[start : start + PART_BYTES],
+            }
+            await self._table.put_new(item | {TIME_TO_LIVE_ATTRIBUTE: head[TIME_TO_LIVE_ATTRIBUTE]})
+        # Deleting an account, or a memory, must not be undone by a snapshot that was under way.
+        check = self._table.keyed_part(
+            "ConditionCheck",
+            partition(user_id),
+            "STATE",
+            condition="#version = :version",
+            names={"#version": "version"},
+            values={":version": snapshot.version},
+        )
+        try:
+            await self._table.transact([check, self._table.put_part(head)])
+        except TransactionRefusedError:
+            await _delete(self._table, user_id, self._parts(head))
+            return False
+        if old is not None:
+            await _delete(self._table, user_id, self._parts(old))
+        return True
+
+    async def delete(self, user_id: UserId) -> None:
+        """Delete the user's snapshot, if there is one."""
+        head = await self._table.get(partition(user_id), self._head)
+        if head is not None:
+            await _delete(self._table, user_id, [self._head, *self._parts(head)])
+
+    def _parts(self, head: Item) -> list[str]:
+        return [f"{self._head}#{head['name']}#{number:04d}" for number in range(head["parts"])]
+
+
+async def _delete(table: Table, user_id: UserId, keys: Sequence[str]) -> None:
+    for start in range(0, len(keys), _PARTS_DELETED):
+        part = keys[start : start + _PARTS_DELETED]
+        await table.transact([table.keyed_part("Delete", partition(user_id), key) for key in part])
 
 
 def _from_item(item: Item) -> StoredVector:

@@ -2,27 +2,31 @@
 
 An index knows the version (the number of the user's last change) that it is at. A write made by this pod is applied
 at once. Whether other pods wrote is asked at most every `FRESH_SECONDS`; the changes since then are read and applied.
+Large indexes are loaded from a snapshot, to which the changes since it was made are applied in the same way.
 """
 
 from __future__ import annotations
 
 import asyncio
+import functools
 import time
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
+from zoneinfo import ZoneInfo
 
 from recall_api.errors import ProblemError
 from recall_api.memories.model import Action
 from recall_api.search.embedder import EmbeddingRefusedError
+from recall_api.search.filters import EVERYTHING, Filter
 from recall_api.search.index import Hit, UserIndex
+from recall_api.search.keeper import SnapshotKeeper
+from recall_api.search.times import Time, times
 from recall_api.search.worker import EmbeddingWorker, Job
 from recall_api.telemetry import log
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import numpy as np
     from numpy.typing import NDArray
 
@@ -30,7 +34,8 @@ if TYPE_CHECKING:
     from recall_api.memories.model import Change, Memory
     from recall_api.memories.repository import MemoryRepository
     from recall_api.search.embedder import Embedder
-    from recall_api.search.repository import StoredVector, VectorRepository
+    from recall_api.search.migration import Migration
+    from recall_api.search.repository import SnapshotRepository, StoredVector, VectorRepository
     from recall_api.telemetry import Metrics
 
 FRESH_SECONDS: Final = 1.0
@@ -39,9 +44,14 @@ QUERY_VECTOR_SECONDS: Final = 3.0
 """How long a query waits for its vector; then it is answered by words alone."""
 VECTORS_ASKED: Final = 100
 """Missing vectors, which another pod may have made, that are asked for at once."""
+QUERIES_KEPT: Final = 2_048
+"""Vectors of queries that are kept for when the same is asked again (2 MB)."""
+LARGE: Final = 20_000
+"""Memories from which on a search, of some 5 ms, runs beside the event loop instead of in it."""
 
 VECTOR_OVERDUE: Final = timedelta(seconds=15)
 """Age at which a memory without a vector is taken to be nobody's work any more: the pod that wrote it is gone."""
+UTC_ZONE: Final = ZoneInfo("UTC")
 
 
 @dataclass
@@ -60,6 +70,8 @@ class Found:
 
     hits: list[Hit]
     by_meaning: bool
+    times: tuple[Time, ...] = ()
+    """Times that the query names."""
 
 
 class SearchService:
@@ -73,28 +85,58 @@ class SearchService:
         metrics: Metrics,
         *,
         max_indexes: int,
+        snapshots: SnapshotRepository | None = None,
+        migration: Migration | None = None,
     ) -> None:
+        """Without `snapshots` every index is loaded from memories; without `migration` one model's vectors serve."""
         self._memories = memories
         self._vectors = vectors
         self._embedder = embedder
         self._metrics = metrics
         self._max_indexes = max_indexes
         self._entries: OrderedDict[UserId, _Entry] = OrderedDict()
+        self._queries: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
+        self._keeper = SnapshotKeeper(snapshots) if snapshots else None
+        self._migration = migration
         self.worker = EmbeddingWorker(embedder, vectors, self._vector_stored, metrics)
 
     async def search(
-        self, user_id: UserId, query: str, *, limit: int, accepts: Callable[[Memory], bool] | None = None
+        self,
+        user_id: UserId,
+        query: str,
+        *,
+        limit: int,
+        wanted: Filter = EVERYTHING,
+        zone: ZoneInfo = UTC_ZONE,
     ) -> Found:
-        """Return the user's memories that fit `query` best, among those that `accepts` takes."""
+        """Return the user's memories that fit `query` best, among those that the filter takes."""
         with self._metrics.recall_seconds.time():
-            index, vector = await asyncio.gather(self._fresh_index(user_id), self._query_vector(query))
-            hits = index.search(query, vector, limit=limit, accepts=accepts)
-            return Found(hits, vector is not None)
+            entry, vector = await asyncio.gather(self._fresh_entry(user_id), self._query_vector(query))
+            named = tuple(times(query, datetime.now(UTC), zone))
+            async with entry.lock:
+                index = entry.index
+                assert index is not None  # noqa: S101 - it was just loaded
+                if index.previous is not None and self._migration is not None:
+                    vector = await self._migration.query_vector(user_id, query)
+                rank = functools.partial(index.rank, query, vector, limit=limit, wanted=wanted, times=named)
+                ranked = await asyncio.to_thread(rank) if len(index) >= LARGE else rank()
+                missing = [found.memory_id for found in ranked if index.memory(found.memory_id) is None]
+                if missing:
+                    for memory in await self._memories.get_many(user_id, missing):
+                        index.know(memory)
+                known = [(found, index.memory(found.memory_id)) for found in ranked]
+            hits = [Hit.of(found, memory, named) for found, memory in known if memory]
+            return Found(hits, vector is not None, named)
 
     async def changed(self, user_id: UserId, change: Change, memory: Memory) -> None:
         """Take over a change that this pod made, so that its next search sees it."""
         if change.action is not Action.DELETED:
             self._want_vector(user_id, memory)
+        else:
+            if self._keeper is not None:
+                self._keeper.forget(user_id)
+            if self._migration is not None:
+                self._migration.forget(user_id, memory.id)
         entry = self._entries.get(user_id)
         if entry is None:
             return
@@ -109,14 +151,21 @@ class SearchService:
                 entry.checked_at = 0.0  # another pod's change came between: read both before the next search
 
     async def _query_vector(self, query: str) -> NDArray[np.float32] | None:
+        if (known := self._queries.get(query)) is not None:
+            self._queries.move_to_end(query)
+            return known
         try:
             async with asyncio.timeout(QUERY_VECTOR_SECONDS):
-                return await self._embedder.embed(query)
+                vector = await self._embedder.embed(query)
         except (ProblemError, EmbeddingRefusedError, TimeoutError) as error:
             log.warning("searching by words alone", error=type(error).__name__)
             return None
+        self._queries[query] = vector
+        if len(self._queries) > QUERIES_KEPT:
+            self._queries.popitem(last=False)
+        return vector
 
-    async def _fresh_index(self, user_id: UserId) -> UserIndex:
+    async def _fresh_entry(self, user_id: UserId) -> _Entry:
         entry = self._entries.get(user_id)
         if entry is None:
             entry = self._entries[user_id] = _Entry()
@@ -129,25 +178,36 @@ class SearchService:
                 asked_at = time.monotonic()
                 await self._bring_up_to_date(user_id, entry)
                 entry.checked_at = asked_at
-            assert entry.index is not None  # noqa: S101 - it was just loaded
-            return entry.index
+        return entry
 
     async def _bring_up_to_date(self, user_id: UserId, entry: _Entry) -> None:
+        if entry.index is None and self._keeper is not None:
+            loaded = await self._keeper.load(user_id, self._embedder.dimensions)
+            if loaded is not None:
+                entry.index, entry.version = loaded
         state = await self._memories.state(user_id)
         if entry.index is None or not await self._replay(user_id, entry, entry.index, state.version):
             # The version is read before the memories: what changes meanwhile is replayed next time.
+            if self._keeper is not None:
+                self._keeper.outdated(user_id)
             entry.index = await self._load(user_id)
             entry.version = state.version
         await self._find_vectors(user_id, entry.index)
+        if self._keeper is not None:
+            self._keeper.keep(user_id, entry.index, entry.version, entry.lock)
 
     async def _replay(self, user_id: UserId, entry: _Entry, index: UserIndex, version: int) -> bool:
         """Apply what changed up to `version`; say whether that was possible."""
         if version == entry.version:
             return True
+        if version < entry.version:
+            return False
         changes = await self._memories.changes_after(user_id, entry.version)
         expected = range(entry.version + 1, entry.version + 1 + len(changes))
         if not changes or changes[-1].version < version or [change.version for change in changes] != list(expected):
             return False
+        if self._keeper is not None and any(change.action is Action.DELETED for change in changes):
+            self._keeper.forget(user_id)  # the pod that deleted may have been killed before it could
         touched = {change.memory_id for change in changes}
         found = {memory.id: memory for memory in await self._memories.get_many(user_id, sorted(touched))}
         for memory_id in touched:
@@ -167,21 +227,30 @@ class SearchService:
         async for vectors in self._vectors.all(user_id):
             for stored in vectors:
                 index.put_vector(stored.memory_id, stored.content_hash, stored.vector)
-        for memory in index.without_vector():
-            self._want_vector(user_id, memory)
+        if self._migration is not None and any(True for _ in index.without_vector()):
+            await self._migration.serve_previous(user_id, index)
+        for memory_id in index.without_vector():
+            if known := index.memory(memory_id):
+                self._want_vector(user_id, known)
         return index
 
     async def _find_vectors(self, user_id: UserId, index: UserIndex) -> None:
         """Look for vectors that another pod has made meanwhile; ask for those that nobody made."""
+        if self._migration is not None and index.previous is None:
+            self._migration.finish(user_id)
         missing = list(index.without_vector())[:VECTORS_ASKED]
         if missing:
-            found = await self._vectors.get_many(user_id, [memory.id for memory in missing])
+            found = await self._vectors.get_many(user_id, missing)
             for stored in found:
                 index.put_vector(stored.memory_id, stored.content_hash, stored.vector)
             overdue = datetime.now(UTC) - VECTOR_OVERDUE
-            for memory in list(index.without_vector())[:VECTORS_ASKED]:
-                if memory.updated_at < overdue:
-                    self._want_vector(user_id, memory)
+            missing = list(index.without_vector())[:VECTORS_ASKED]
+            unknown = [memory_id for memory_id in missing if index.memory(memory_id) is None]
+            for read in await self._memories.get_many(user_id, unknown):
+                index.know(read)
+            for known in filter(None, map(index.memory, missing)):
+                if known.updated_at < overdue:
+                    self._want_vector(user_id, known)
 
     def _want_vector(self, user_id: UserId, memory: Memory) -> None:
         self.worker.submit(Job(user_id, memory.id, memory.content.content_hash, memory.content.text))

@@ -175,3 +175,100 @@ def test_bad_questions_are_refused(user: httpx.Client, body: dict[str, Any]) -> 
 def test_queries_without_known_words_find_nothing_by_words(user: httpx.Client, query: str) -> None:
     remember(user, "The bus to work leaves at seven.")
     assert all(hit["explanation"]["words"] is None for hit in recall(user, query))
+
+
+def test_times_are_understood_in_the_users_zone_and_explained(user: httpx.Client) -> None:
+    remember(user, "Dinner with Jonas at the harbour", occurredAt="2024-04-01T00:30:00+02:00")
+    remember(user, "Dinner with Marta at the harbour", occurredAt="2025-10-02T19:00:00+02:00")
+    body = {"query": "the harbour in March 2024", "timeZone": "America/New_York"}
+    answer = user.post("/v1/recall", json=body).json()
+    assert answer["times"] == [
+        {"words": "March 2024", "start": "2024-03-01T00:00:00-05:00", "end": "2024-04-01T00:00:00-04:00"}
+    ]
+    first, second = answer["hits"]
+    assert first["memory"]["text"] == "Dinner with Jonas at the harbour"
+    assert first["explanation"]["time"]["words"] == "March 2024"
+    assert first["explanation"]["time"]["score"] == 0.5
+    assert second["explanation"]["time"] is None
+    assert (
+        user.post("/v1/recall", json=body | {"timeZone": "Europe/Berlin"}).json()["hits"][0]["explanation"]["time"]
+        is None
+    )  # there it was April
+    assert (
+        user.post("/v1/recall", json={"query": "what happened in October 2025?"}).json()["hits"][0]["memory"]["text"]
+        == "Dinner with Marta at the harbour"
+    )
+
+
+def test_matched_words_are_located_in_the_text(user: httpx.Client) -> None:
+    text = "The blue bicycle stands beside Anna\u2019s bicycles."
+    remember(user, text)
+    (hit,) = recall(user, "Where are the bicycles?")
+    spans = hit["explanation"]["words"]["spans"]
+    assert [text[span["start"] : span["end"]] for span in spans] == ["bicycle", "bicycles"]
+    assert spans[0]["start"] == text.index("bicycle")
+
+
+def remembered(user: httpx.Client, eventually: Callable[..., Any]) -> Callable[[], bool]:
+    """Remember three notes, wait for their vectors, and return a check that all are found by meaning."""
+    for text in ("I am allergic to peanuts.", "Milk is no food for me.", "Fish is a food I eat."):
+        remember(user, text)
+    return by_meaning_of(user, eventually)
+
+
+def by_meaning_of(user: httpx.Client, eventually: Callable[..., Any]) -> Callable[[], bool]:
+    def by_meaning() -> bool:
+        hits = recall(user, "food I cannot eat")
+        return len(hits) == 3 and all(hit["explanation"]["vector"] for hit in hits)
+
+    eventually(by_meaning)
+    return by_meaning
+
+
+def vectors_of(instance: Any, memory_id: str) -> list[dict[str, Any]]:
+    """Return the items of all vectors of the user who has this memory."""
+    table = instance.aws.client("dynamodb")
+    items = table.scan(TableName=instance.memories_table, ConsistentRead=True)["Items"]
+    (owner,) = {item["pk"]["S"] for item in items if item["sk"]["S"] == f"MEM#{memory_id}"}
+    return [item for item in items if item["pk"]["S"] == owner and item["sk"]["S"].startswith("VEC#")]
+
+
+def test_an_earlier_models_vectors_serve_while_the_new_one_makes_none(
+    start_pod: Callable[..., Any], pod: Any, new_tokens: Callable[[], dict[str, str]], eventually: Callable[..., Any]
+) -> None:
+    token = new_tokens()["access_token"]
+    with pod.client(token) as user:
+        remembered(user, eventually)
+    # The emulated model makes vectors of 256 numbers only, so that this space stays empty.
+    other = start_pod(RECALL_EMBEDDING_DIMENSIONS="512")
+    with other.client(token) as user:
+        assert by_meaning_of(user, eventually)()
+
+
+def test_a_new_models_vectors_take_over_when_they_are_complete(
+    start_pod: Callable[..., Any],
+    pod: Any,
+    new_tokens: Callable[[], dict[str, str]],
+    eventually: Callable[..., Any],
+    instance: Any,
+) -> None:
+    token = new_tokens()["access_token"]
+    with pod.client(token) as user:
+        remembered(user, eventually)
+        memory_id = recall(user, "peanuts")[0]["memory"]["id"]
+    table = instance.aws.client("dynamodb")
+    new = "VEC#amazon.titan-embed-text-v2:0/256#"
+    for item in vectors_of(instance, memory_id):
+        key = {"pk": item["pk"], "sk": item["sk"]}
+        earlier = item | {"sk": {"S": item["sk"]["S"].replace(new, "VEC#amazon.titan-embed-text-v1/256#")}}
+        table.put_item(TableName=instance.memories_table, Item=earlier)
+        table.delete_item(TableName=instance.memories_table, Key=key)
+    with start_pod().client(token) as user:
+        by_meaning_of(user, eventually)
+        # What the earlier model made is removed when it does not serve any more.
+        eventually(
+            lambda: recall(user, "food") and all(new in item["sk"]["S"] for item in vectors_of(instance, memory_id)),
+            20,
+        )
+        assert len(vectors_of(instance, memory_id)) == 3
+        assert by_meaning_of(user, eventually)()

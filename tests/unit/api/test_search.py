@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from datetime import UTC, datetime
 
 import numpy as np
@@ -15,9 +14,11 @@ from hypothesis.extra import numpy as npst
 from recall_api.identifiers import MemoryId
 from recall_api.memories.model import Memory, MemoryContent, Source
 from recall_api.search.bm25 import K1, B, WordIndex
-from recall_api.search.fusion import fuse
+from recall_api.search.filters import Filter
+from recall_api.search.fusion import MIN_SIMILARITY, TIME_WEIGHT, VECTORS_WEIGHT, WORDS_WEIGHT, fuse
 from recall_api.search.index import UserIndex
-from recall_api.search.tokens import date_terms, terms
+from recall_api.search.snapshot import Snapshot
+from recall_api.search.tokens import date_terms, query_terms, spans, terms
 from recall_api.search.vectors import VectorIndex, from_bytes, to_bytes
 
 WORDS = st.sampled_from(["bicycle", "cellar", "peanut", "dinner", "jonas", "key", "ivy", "cat"])
@@ -37,15 +38,19 @@ def plain_bm25(documents: dict[int, list[str]], query: list[str], slot: int) -> 
     return score
 
 
-@given(DOCUMENTS, st.lists(WORDS, max_size=5), st.sets(st.integers(0, 30)))
+@given(DOCUMENTS, st.lists(WORDS, max_size=5), st.sets(st.integers(0, 30)), st.booleans(), st.integers(0, 20))
 def test_scores_are_bm25_whatever_came_and_went(
-    documents: dict[int, list[str]], query: list[str], removed: set[int]
+    documents: dict[int, list[str]], query: list[str], removed: set[int], packed: bool, packed_at: int
 ) -> None:
     index = WordIndex()
-    for slot, document in documents.items():
+    for number, (slot, document) in enumerate(documents.items()):
+        if number == packed_at:
+            index.pack()
         index.add(slot, document)
     for slot in removed & documents.keys():
         index.remove(slot)
+    if packed:
+        index.pack()
     left = {slot: document for slot, document in documents.items() if slot not in removed}
     scores = index.scores(query, 31)
     assert len(index) == len(left)
@@ -53,7 +58,7 @@ def test_scores_are_bm25_whatever_came_and_went(
         expected = plain_bm25(left, query, slot) if slot in left else 0.0
         assert float(scores[slot]) == pytest.approx(expected, rel=1e-4, abs=1e-6)
         if slot in left:
-            assert sum(index.explain(query, slot).values()) == pytest.approx(expected, rel=1e-4, abs=1e-6)
+            assert sum(index.explain(query, [slot])[0].values()) == pytest.approx(expected, rel=1e-4, abs=1e-6)
 
 
 def test_a_rare_word_counts_more_than_a_common_one() -> None:
@@ -64,35 +69,34 @@ def test_a_rare_word_counts_more_than_a_common_one() -> None:
     assert int(np.argmax(scores)) == 7
 
 
-RANKINGS = st.lists(st.integers(0, 50), unique=True, max_size=30)
+SCORES = npst.arrays(np.float32, 12, elements=st.floats(0, 20, width=32))
+COSINES = npst.arrays(np.float32, 12, elements=st.one_of(st.floats(-1, 1, width=32), st.just(np.nan)))
+TIMELY = npst.arrays(np.bool_, 12)
 
 
-@given(RANKINGS, RANKINGS)
-def test_the_union_is_fused_and_every_rank_is_told(by_words: list[int], by_vectors: list[int]) -> None:
-    fused = fuse(by_words, by_vectors)
-    assert Counter(hit.slot for hit in fused) == Counter(set(by_words) | set(by_vectors))
-    assert [hit.score for hit in fused] == sorted((hit.score for hit in fused), reverse=True)
-    for hit in fused:
-        assert hit.words_rank == (by_words.index(hit.slot) + 1 if hit.slot in by_words else None)
-        assert hit.vectors_rank == (by_vectors.index(hit.slot) + 1 if hit.slot in by_vectors else None)
+@given(SCORES, COSINES, TIMELY)
+def test_fusion_is_over_the_union(words: np.ndarray, cosines: np.ndarray, timely: np.ndarray) -> None:
+    fused = fuse(words, cosines, timely)
+    known = (words > 0) | (cosines > MIN_SIMILARITY) | timely
+    # A score may be lost to rounding beside one that is a million times as large.
+    assert not fused[~known].any()
+    assert (fused[known & ((words > 1e-3) | (cosines > MIN_SIMILARITY) | timely)] > 0).all()
+    assert float(fused.max()) <= WORDS_WEIGHT + VECTORS_WEIGHT + TIME_WEIGHT + 1e-6
 
 
-@given(RANKINGS, RANKINGS)
-def test_what_is_better_in_both_is_better(by_words: list[int], by_vectors: list[int]) -> None:
-    order = [hit.slot for hit in fuse(by_words, by_vectors)]
-    for better in by_words:
-        for worse in by_words[by_words.index(better) + 1 :]:
-            in_vectors = (better in by_vectors) and (
-                worse not in by_vectors or by_vectors.index(better) < by_vectors.index(worse)
-            )
-            if in_vectors:
-                assert order.index(better) < order.index(worse)
+@given(SCORES, COSINES, TIMELY)
+def test_what_is_better_in_everything_is_not_worse(words: np.ndarray, cosines: np.ndarray, timely: np.ndarray) -> None:
+    fused, plain = fuse(words, cosines, timely), np.nan_to_num(cosines, nan=-1)
+    for one in range(12):
+        for other in range(12):
+            if words[one] >= words[other] and plain[one] >= plain[other] and timely[one] >= timely[other]:
+                assert fused[one] >= fused[other] - 1e-6
 
 
-@given(RANKINGS)
-def test_one_ranking_alone_stays_as_it_is(ranking: list[int]) -> None:
-    assert [hit.slot for hit in fuse(ranking, [])] == ranking
-    assert [hit.slot for hit in fuse([], ranking)] == ranking
+@given(SCORES)
+def test_one_ranking_alone_stays_as_it_is(scores: np.ndarray) -> None:
+    nothing = np.full(12, np.nan, np.float32)
+    assert np.allclose(fuse(scores, nothing) / WORDS_WEIGHT * max(scores.max(), 1e-30), scores, rtol=1e-4, atol=1e-6)
 
 
 VECTORS = npst.arrays(np.float32, 8, elements=st.floats(-10, 10, width=32))
@@ -147,6 +151,30 @@ def test_any_text_has_terms_that_its_copy_has_too(text: str) -> None:
     assert all(terms(text))
 
 
+def test_queries_lose_words_that_say_nothing_unless_there_are_no_others() -> None:
+    assert query_terms("What did I say about the bicycles?") == ["say", "bicycl"]
+    assert query_terms("What was that?") == terms("What was that?")
+
+
+@given(st.text(), st.text(min_size=1))
+def test_spans_are_words_with_the_wanted_terms(before: str, word: str) -> None:
+    text = f"{before} {word}"
+    wanted = set(terms(word))
+    for start, end in spans(text, wanted):
+        assert 0 <= start < end <= len(text)
+        assert wanted & set(terms(text[start:end]))
+
+
+def test_spans_are_of_whole_words() -> None:
+    text = "Anna\u2019s bicycles; my Bicycle. 東京タワー"
+    assert [text[start:end] for start, end in spans(text, {"bicycl", "anna", "東京"})] == [
+        "Anna\u2019s",
+        "bicycles",
+        "Bicycle",
+        "東京",
+    ]
+
+
 def test_dates_are_words() -> None:
     moment = datetime(2024, 3, 15, tzinfo=UTC)
     assert date_terms(moment) == terms("Friday 15 March 2024")
@@ -176,6 +204,9 @@ def test_an_index_that_was_changed_finds_what_a_fresh_one_finds(
         fresh.put(known)
     for query in ("bicycle cellar", "peanut", "jonas dinner key ivy"):
         one = {hit.memory.id: hit.score for hit in changed.search(query, None, limit=50)}
+        loaded = UserIndex(8, Snapshot.from_bytes(changed.snapshot().to_bytes(), 8))
+        by_snapshot = {hit.memory_id: hit.score for hit in loaded.rank(query, None, limit=50)}
+        assert by_snapshot == pytest.approx(one, rel=1e-5)
         words = {hit.memory.id: hit.words.score for hit in changed.search(query, None, limit=50) if hit.words}
         other = {hit.memory.id: hit.words.score for hit in fresh.search(query, None, limit=50) if hit.words}
         assert one.keys() == other.keys()
@@ -191,7 +222,7 @@ def test_a_changed_text_loses_its_vector_and_a_changed_tag_does_not() -> None:
     index.put(memory(1, "cat", tags=("pet",)))
     assert list(index.without_vector()) == []
     index.put(memory(1, "dog"))
-    assert [known.content.text for known in index.without_vector()] == ["dog"]
+    assert list(index.without_vector()) == [first.id]
     assert not index.put_vector(first.id, first.content.content_hash, vector)
     assert index.search("", vector, limit=5) == []
 
@@ -215,8 +246,6 @@ def test_what_is_not_accepted_is_not_found_by_either_ranking() -> None:
         known = memory(number, "cat", tags=("even",) if number % 2 == 0 else ())
         index.put(known)
         index.put_vector(known.id, known.content.content_hash, np.array([1, 0], np.float32))
-    hits = index.search(
-        "cat", np.array([1, 0], np.float32), limit=50, accepts=lambda known: "even" in known.content.tags
-    )
+    hits = index.search("cat", np.array([1, 0], np.float32), limit=50, wanted=Filter(tags=frozenset({"even"})))
     assert len(hits) == 5
     assert all("even" in hit.memory.content.tags for hit in hits)
