@@ -11,7 +11,12 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from recall_api import __version__, errors, health, openapi
+from recall_api.account import routes as account_routes
+from recall_api.account.eraser import Eraser
+from recall_api.account.repository import AccountRepository
+from recall_api.account.service import AccountService
 from recall_api.auth.keys import KeySet
+from recall_api.auth.repository import PersonalTokenRepository
 from recall_api.auth.service import Authenticator
 from recall_api.auth.tokens import TokenRules
 from recall_api.aws import Aws
@@ -60,11 +65,17 @@ def create_app(settings: Settings, metrics: Metrics | None = None) -> FastAPI:
             functools.partial(embedder_of, aws),
         ),
     )
+    instance = InstanceRepository(users_table)
+    accounts = AccountRepository(memories_table, users_table, instance)
+    personal_tokens = PersonalTokenRepository(users_table)
+    eraser = Eraser(aws, settings.user_pool_id, accounts, instance, poll_seconds=settings.deletion_poll_seconds)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         search.worker.start()
+        eraser.start()
         yield
+        await eraser.stop()
         await search.worker.stop()
         await http.aclose()
         aws.close()
@@ -81,15 +92,25 @@ def create_app(settings: Settings, metrics: Metrics | None = None) -> FastAPI:
     app.state.metrics = metrics
     app.state.readiness = health.Readiness(aws, settings)
     app.state.authenticator = Authenticator(
-        TokenRules(settings.token_issuer, settings.client_id, REQUIRED_SCOPE), KeySet(settings.jwks_url, http)
+        TokenRules(settings.token_issuer, settings.client_id, REQUIRED_SCOPE),
+        KeySet(settings.jwks_url, http),
+        standing=accounts.standing,
+        personal=personal_tokens,
     )
-    app.state.instance_keys = InstanceKeys(InstanceRepository(users_table))
+    app.state.instance_keys = InstanceKeys(instance)
     app.state.memories = MemoryService(memories, space, search.changed)
+    app.state.account = AccountService(accounts, personal_tokens, app.state.authenticator)
     app.state.search = search
     app.state.chat = ChatService(aws, search, settings, metrics)
     errors.install(app, settings.max_body_bytes)
     openapi.install(app)
-    for router in (health.router, memories_routes.router, search_routes.router, chat_routes.router):
+    for router in (
+        health.router,
+        memories_routes.router,
+        search_routes.router,
+        chat_routes.router,
+        account_routes.router,
+    ):
         app.include_router(router)
 
     # The last one added is the outermost.

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mypy_boto3_bedrock_runtime import BedrockRuntimeClient
+    from mypy_boto3_cognito_idp import CognitoIdentityProviderClient
     from mypy_boto3_dynamodb import DynamoDBClient
 
     from recall_api.settings import Settings
@@ -54,6 +55,9 @@ class Aws:
         )
         self.embeddings: BedrockRuntimeClient = session.client(
             "bedrock-runtime", config=_config(read_timeout=10, connections=settings.storage_threads, attempts=2)
+        )
+        self.cognito: CognitoIdentityProviderClient = session.client(
+            "cognito-idp", config=_config(read_timeout=10, connections=2, attempts=4)
         )
         # boto3 itself never repeats a chat: a repeated read timeout pays whole generations again. The chat
         # service repeats what failed before the model said anything.
@@ -93,5 +97,5 @@ class Aws:
         """Give threads and connections back; running calls finish."""
         self._threads.shutdown(wait=False, cancel_futures=True)
         self.stream_threads.shutdown(wait=False, cancel_futures=True)
-        for client in (self.dynamodb, self.embeddings, self.chat):
+        for client in (self.dynamodb, self.embeddings, self.cognito, self.chat):
             client.close()

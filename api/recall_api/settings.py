@@ -75,6 +75,9 @@ class Settings(BaseSettings):
     keepalive_seconds: float = Field(default=10.0, validation_alias="RECALL_KEEPALIVE_SECONDS", gt=0, le=15)
     """Silence after which a stream gets a comment. CloudFront closes silent answers after 30 s, an ALB after 60 s."""
 
+    deletion_poll_seconds: float = Field(default=5.0, validation_alias="RECALL_DELETION_POLL_SECONDS", gt=0, le=60)
+    """Time between two looks for accounts that are to be deleted."""
+
     @field_validator("web_origins", "chat_models", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:

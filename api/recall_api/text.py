@@ -20,7 +20,12 @@ class Schema(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True)
 
 
-def _storable(value: str) -> str:
+def storable(value: str) -> str:
+    """Return `value` if it is whole characters, none of them U+0000.
+
+    Raises:
+        PydanticCustomError: it is not.
+    """
     if "\0" in value:
         raise PydanticCustomError("string_nul", "must not contain the character U+0000")
     try:
@@ -54,7 +59,7 @@ def _zoned(value: datetime) -> datetime:
     return value
 
 
-Words = Annotated[str, AfterValidator(_storable), AfterValidator(_with_words)]
+Words = Annotated[str, AfterValidator(storable), AfterValidator(_with_words)]
 """Text that says something, in whole characters."""
 
 Moment = Annotated[

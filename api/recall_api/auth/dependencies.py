@@ -8,6 +8,7 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPBearer
 
 from recall_api.auth.schemas import Principal
+from recall_api.auth.service import forbidden
 
 if TYPE_CHECKING:
     from recall_api.auth.service import Authenticator
@@ -23,7 +24,19 @@ _scheme = HTTPBearer(
 async def current_user(request: Request, _documented: Annotated[object, Depends(_scheme)]) -> Principal:
     """Return the signed-in user; 401 when there is none."""
     authenticator = cast("Authenticator", request.app.state.authenticator)
-    return await authenticator.authenticate(request.headers.getlist("authorization"))
+    return await authenticator.authenticate(
+        request.headers.getlist("authorization"), method=request.method, path=request.url.path
+    )
+
+
+async def leaving_user(request: Request, _documented: Annotated[object, Depends(_scheme)]) -> Principal:
+    """Return whose session it is, also when the account is being deleted or was; 401 when there is none."""
+    authenticator = cast("Authenticator", request.app.state.authenticator)
+    principal = await authenticator.identify(request.headers.getlist("authorization"))
+    if principal.token_id is not None:
+        raise forbidden("")
+    return principal
 
 
 CurrentUser = Annotated[Principal, Depends(current_user)]
+LeavingUser = Annotated[Principal, Depends(leaving_user)]

@@ -19,6 +19,22 @@ class Principal:
     """Unix time in s."""
     expires_at: int
     """Unix time in s."""
+    groups: frozenset[str] = frozenset()
+    """Groups of the user pool that the user is in."""
+    username: str = ""
+    """The user's name in the user pool."""
+    token_id: str | None = None
+    """Id of the personal access token that was used; none for somebody who signed in."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What decides whether a user's tokens are still taken."""
+
+    valid_after: int = 0
+    """Sessions that began up to this second (Unix time) are refused."""
+    is_leaving: bool = False
+    """The account is being deleted, or was."""
 
 
 class TokenError(Exception):

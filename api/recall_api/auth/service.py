@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import re
 import time
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from recall_api.auth import tokens
+from recall_api.auth.cache import BriefCache
+from recall_api.auth.personal import PREFIX, digest, is_well_formed, required_scope
 from recall_api.auth.schemas import KeysUnavailableError, Principal, TokenError
 from recall_api.errors import ProblemError, unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from recall_api.auth.keys import KeySet
+    from recall_api.auth.personal import PersonalToken
+    from recall_api.auth.repository import PersonalTokenRepository
+    from recall_api.auth.schemas import Standing
+    from recall_api.identifiers import UserId
 
 _BEARER: Final = re.compile(r"[Bb][Ee][Aa][Rr][Ee][Rr] +([A-Za-z0-9._~+/=-]+)")
 """Source: RFC 6750, 2.1; the scheme's case does not matter (RFC 9110, 11.1)."""
@@ -27,16 +35,88 @@ def unauthorized(reason: str, *, error: str | None = "invalid_token") -> Problem
     )
 
 
-class Authenticator:
-    """Checks tokens; holds no state but the issuer's keys."""
+def forbidden(scope: str) -> ProblemError:
+    """Return the 403 for a personal access token that lacks `scope`; without one, for a route closed to all of them."""
+    detail = (
+        f"The personal access token lacks the scope {scope}; make one that has it."
+        if scope
+        else "Personal access tokens cannot do this; sign in."
+    )
+    challenge = f'Bearer realm="recall", error="insufficient_scope", scope="{scope}"'
+    return ProblemError(403, "forbidden", "Not allowed", detail, headers={"WWW-Authenticate": challenge})
 
-    def __init__(self, rules: tokens.TokenRules, keys: KeySet, clock: Callable[[], float] = time.time) -> None:
+
+class Authenticator:
+    """Checks tokens; holds the issuer's keys, and for seconds what is known of users and personal tokens."""
+
+    def __init__(
+        self,
+        rules: tokens.TokenRules,
+        keys: KeySet,
+        clock: Callable[[], float] = time.time,
+        *,
+        standing: Callable[[UserId], Awaitable[Standing]] | None = None,
+        personal: PersonalTokenRepository | None = None,
+    ) -> None:
         self._rules = rules
         self._keys = keys
         self._clock = clock
+        self._personal = personal
+        self._standings = BriefCache(standing) if standing else None
+        self._found = BriefCache(personal.find) if personal else None
 
-    async def authenticate(self, headers: Sequence[str]) -> Principal:
-        """Return who sent a request with these `Authorization` headers.
+    async def authenticate(self, headers: Sequence[str], *, method: str = "GET", path: str = "/") -> Principal:
+        """Return who sent a request with these `Authorization` headers; `method` and `path` bound personal tokens.
+
+        Raises:
+            ProblemError: 401 when there is no valid token, 403 when it is not meant for this; 503 when that cannot be
+                told.
+        """
+        principal = await self.identify(headers)
+        if principal.token_id is not None:
+            scope = required_scope(method, path)
+            if scope is None or scope not in principal.scopes:
+                raise forbidden(scope or "")
+        if self._standings is not None:
+            standing = await self._standings.get(principal.user_id)
+            if standing.is_leaving:
+                raise unauthorized("the account was deleted")
+            if principal.token_id is None and principal.issued_at <= standing.valid_after:
+                raise unauthorized("the session was ended")
+        return principal
+
+    def forget(self, user_id: UserId) -> None:
+        """Ask anew for what is known of a user: it has just changed."""
+        if self._standings is not None:
+            self._standings.forget(user_id)
+
+    def forget_token(self, token: PersonalToken) -> None:
+        """Ask anew for a personal access token: it was just revoked."""
+        if self._found is not None:
+            self._found.forget(token.digest)
+
+    async def _personal_principal(self, token: str) -> Principal:
+        known = digest(token)
+        found = await self._found.get(known) if self._found is not None else None
+        if found is None:
+            raise unauthorized("the personal access token is unknown or was revoked")
+        now = int(self._clock())
+        if now >= found.expires_at:
+            raise unauthorized("the personal access token has expired")
+        today = datetime.fromtimestamp(now, UTC).date().isoformat()
+        if found.last_used_on != today and self._personal is not None and self._found is not None:
+            await self._personal.used(found.user_id, found, today)
+            self._found.put(known, replace(found, last_used_on=today))
+        return Principal(
+            user_id=found.user_id,
+            scopes=frozenset(found.scopes),
+            issued_at=found.created_at,
+            expires_at=found.expires_at,
+            token_id=found.id,
+        )
+
+    async def identify(self, headers: Sequence[str]) -> Principal:
+        """Return whose token it is, even of an account that is being deleted.
 
         Raises:
             ProblemError: 401 when there is no valid token; 503 when that cannot be told.
@@ -49,6 +129,10 @@ class Authenticator:
         if match is None:
             raise unauthorized("the Authorization header is no bearer token", error="invalid_request")
         token = match[1]
+        if token.startswith(PREFIX):
+            if not is_well_formed(token):
+                raise unauthorized("the personal access token is mistyped")
+            return await self._personal_principal(token)
         try:
             key = await self._keys.key(tokens.key_id(token))
             return tokens.verify(token, key, self._rules, self._clock())

@@ -107,7 +107,16 @@ def _principal(claims: Mapping[str, Any], rules: TokenRules, now: float) -> Prin
     subject = claims.get("sub")
     if not isinstance(subject, str) or not _SUBJECT.fullmatch(subject):
         raise TokenError("the token names no user")
-    return Principal(user_id=UserId(subject), scopes=scopes, issued_at=issued_at, expires_at=expires_at)
+    groups = claims.get("cognito:groups")
+    username = claims.get("username")
+    return Principal(
+        user_id=UserId(subject),
+        scopes=scopes,
+        issued_at=issued_at,
+        expires_at=expires_at,
+        groups=frozenset(name for name in groups if isinstance(name, str)) if isinstance(groups, list) else frozenset(),
+        username=username if isinstance(username, str) else subject,
+    )
 
 
 def _moment(claims: Mapping[str, Any], name: str) -> int:

@@ -1,0 +1,1 @@
+"""A user's account: profile, personal access tokens, export of everything, and a deletion that deletes."""
