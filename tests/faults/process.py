@@ -6,6 +6,8 @@ import asyncio
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from recall_operator.aws_inventory import Inventory
+from recall_operator.aws_records import RecordBatches
 from recall_operator.errors import ApiServerError
 from recall_operator.models.base import KIND
 from recall_operator.queue import WorkQueue
@@ -30,8 +32,10 @@ class Process:
     def __init__(self, world: FaultWorld) -> None:
         self.world = world
         self.alive = True
+        door = AwsDoor(self._through, lambda: world.aws, world.past_aws)
+        clock = asyncio.get_running_loop().time
         clients = Clients(
-            AwsDoor(self._through, lambda: world.aws, world.past_aws),
+            Inventory(RecordBatches(door), world.platform.cluster.name, clock=clock, chance=lambda: 0.5),
             KubernetesDoor(self._through, lambda: world.kubernetes, lambda: world.kubernetes),
         )
         self._clients = clients

@@ -167,6 +167,16 @@ class FakeAws:
             raise refused("ValidationException")
         table["TableStatus"] = "DELETING"
 
+    def _get_resources(self, ResourceTypeFilters: list[str], TagFilters: list[dict[str, Any]]) -> dict[str, Any]:
+        (wanted,) = TagFilters
+        tables = [item for item in self.tables.values() if item["tags"].get(wanted["Key"]) in wanted["Values"]]
+        return {
+            "ResourceTagMappingList": [
+                {"ResourceARN": item["TableArn"], "Tags": [{"Key": k, "Value": v} for k, v in item["tags"].items()]}
+                for item in tables
+            ]
+        }
+
     # --- Cognito ------------------------------------------------------------------------------------------------
 
     def _list_user_pool_clients(self, UserPoolId: str) -> dict[str, Any]:
@@ -219,6 +229,20 @@ class FakeAws:
     def _get_role(self, RoleName: str) -> dict[str, Any]:
         return {"Role": self._role(RoleName)}
 
+    def _get_account_authorization_details(self, Filter: list[str]) -> dict[str, Any]:
+        return {
+            "RoleDetailList": [
+                {
+                    "RoleName": name,
+                    **role,
+                    "RolePolicyList": [
+                        {"PolicyName": policy, "PolicyDocument": text} for policy, text in role["policies"].items()
+                    ],
+                }
+                for name, role in self.roles.items()
+            ]
+        }
+
     def _get_role_policy(self, RoleName: str, PolicyName: str) -> dict[str, Any]:
         if PolicyName not in self._role(RoleName)["policies"]:
             raise refused("NoSuchEntity")
@@ -254,11 +278,13 @@ class FakeAws:
             raise refused("ResourceNotFoundException")
         return self.associations[association_id]
 
-    def _list_pod_identity_associations(self, clusterName: str, namespace: str, serviceAccount: str) -> dict[str, Any]:
+    def _list_pod_identity_associations(
+        self, clusterName: str, namespace: str | None = None, serviceAccount: str | None = None
+    ) -> dict[str, Any]:
         found = [
             item
             for item in self.associations.values()
-            if (item["namespace"], item["serviceAccount"]) == (namespace, serviceAccount)
+            if namespace in (None, item["namespace"]) and serviceAccount in (None, item["serviceAccount"])
         ]
         return {"associations": found}
 
