@@ -25,7 +25,7 @@ from recall_operator.models.base import KIND
 from recall_operator.platform import Platform
 from recall_operator.queue import WorkQueue
 from recall_operator.rate import RESYNC_SECONDS, any_chance, resync_delay
-from recall_operator.reconcile import Reconciler
+from recall_operator.reconcile import Outcome, Reconciler
 from recall_operator.resources.part import Clients
 from recall_operator.watch import Watcher, registry, settings
 
@@ -86,7 +86,12 @@ async def run(options: argparse.Namespace, platform: Platform) -> None:
         ExceptionGroup: the watches or the workers failed for good.
     """
     clients = Clients(Aws(platform.aws.region), KubernetesApi())
-    queue = WorkQueue(Reconciler(platform, clients).reconcile, resync_seconds=options.resync_seconds)
+    reconciler = Reconciler(platform, clients)
+
+    async def work(key: str) -> Outcome:
+        return await reconciler.reconcile(key, queue.set_rhythm)
+
+    queue = WorkQueue(work, resync_seconds=options.resync_seconds)
     state = health.Health(queue.oldest_seconds)
     server = health.serve(state, options.port)
     helpers = [

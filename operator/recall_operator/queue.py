@@ -11,7 +11,7 @@ import structlog
 
 from recall_operator.metrics import QUEUE_DEPTH, QUEUE_OLDEST_SECONDS
 from recall_operator.rate import RESYNC_SECONDS, any_chance, backoff, poll_delay, resync_delay
-from recall_operator.reconcile import Outcome
+from recall_operator.reconcile import Outcome, Rhythm
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -47,6 +47,7 @@ class WorkQueue:
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._failures: Counter[str] = Counter()
         self._looks: Counter[str] = Counter()
+        self._rhythms: dict[str, Rhythm] = {}
         QUEUE_DEPTH.set_function(lambda: len(self._since))
         QUEUE_OLDEST_SECONDS.set_function(self.oldest_seconds)
 
@@ -64,6 +65,10 @@ class WorkQueue:
         """Ask for a pass over `key` unless one is under way or planned: for lists that make up for lost events."""
         if key not in self._timers and key not in self._running:
             self.add(key)
+
+    def set_rhythm(self, key: str, rhythm: Rhythm) -> None:
+        """Take note of when `key` wants to be looked at again."""
+        self._rhythms[key] = rhythm
 
     def oldest_seconds(self) -> float:
         """Return for how long the oldest key has waited for a worker; 0 when none waits."""
@@ -114,6 +119,15 @@ class WorkQueue:
 
     def _delay(self, key: str, outcome: Outcome) -> float | None:
         """Return the wait in seconds before the next pass; None when there will be none."""
+        if outcome is Outcome.GONE:
+            self._rhythms.pop(key, None)
+        rhythm = self._rhythms.get(key, Rhythm())
+        usual = self._usual_delay(key, outcome, rhythm.poll_seconds or self._resync_seconds)
+        if usual is None or rhythm.within_seconds is None:
+            return usual
+        return min(usual, rhythm.within_seconds)
+
+    def _usual_delay(self, key: str, outcome: Outcome, resync_seconds: float) -> float | None:
         match outcome:
             case Outcome.FAILED:
                 self._failures[key] += 1
@@ -126,4 +140,4 @@ class WorkQueue:
                 return poll_delay(self._looks[key] - 1)
             case Outcome.SETTLED | Outcome.GONE:
                 del self._failures[key], self._looks[key]
-                return resync_delay(self._chance(), self._resync_seconds) if outcome is Outcome.SETTLED else None
+                return resync_delay(self._chance(), resync_seconds) if outcome is Outcome.SETTLED else None

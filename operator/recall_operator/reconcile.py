@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum, auto
@@ -11,7 +12,10 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from pydantic import ValidationError
 
+from recall_operator.annotations import DRY_RUN, PAUSED, Wishes, wishes
 from recall_operator.aws_inventory import remembered_reads
+from recall_operator.deletion import Takedowns
+from recall_operator.deletion import verdict as deletion_verdict
 from recall_operator.errors import Failure, classify
 from recall_operator.kubernetes_api import ObjectKey
 from recall_operator.metrics import DRIFT_FOUND, DRIFT_MENDED, READY_SECONDS, RECONCILE_SECONDS
@@ -20,9 +24,10 @@ from recall_operator.models.instance import FINALIZER, RECONCILE_REQUESTED_ANNOT
 from recall_operator.models.status import ConditionStatus
 from recall_operator.ownership import Owner
 from recall_operator.plan import PartState
+from recall_operator.plan_status import plan_status, problems
 from recall_operator.resources.catalogue import PARTS
 from recall_operator.resources.part import Clients, Subject, apply
-from recall_operator.status import Verdict, acknowledged, refused, reported, status_manifest
+from recall_operator.status import Verdict, acknowledged, held, hibernation, refused, reported, status_manifest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,6 +38,8 @@ if TYPE_CHECKING:
     from recall_operator.resources.part import AnyPart
 
 _log = structlog.get_logger(__name__)
+
+_TRANSITION_MARGIN_SECONDS = 0.5
 
 
 class Outcome(Enum):
@@ -48,6 +55,20 @@ class Outcome(Enum):
     """An error that may pass: back off."""
     GONE = auto()
     """There is no such instance: forget it."""
+
+
+@dataclass(frozen=True)
+class Rhythm:
+    """When one instance is looked at again, where that differs from all others."""
+
+    poll_seconds: float | None = None
+    """How often to look while it is settled; None means as often as at all others."""
+    within_seconds: float | None = None
+    """When to look at the latest: sleep begins or ends then."""
+
+
+Tell = Callable[[str, Rhythm], None]
+"""Takes a key and its rhythm."""
 
 
 @dataclass(frozen=True)
@@ -68,8 +89,12 @@ class Reconciler:
         self._new: set[str] = set()
         """Uids of instances that this process saw first and that are not Ready yet."""
 
-    async def reconcile(self, key: str) -> Outcome:
+    async def reconcile(self, key: str, tell: Tell = lambda _key, _rhythm: None) -> Outcome:
         """Make one pass over the instance at `key` (`<namespace>/<name>`) and say when to look again.
+
+        Args:
+            key: the instance.
+            tell: is told the instance's own rhythm.
 
         Raises:
             ApiServerError: the instance could not be read, or its status or finalizer not be written.
@@ -83,10 +108,17 @@ class Reconciler:
                 instance = RecallInstance.model_validate(found)
             except ValidationError as error:
                 return await self._refuse(Metadata.model_validate(found["metadata"]), error)
-            subject = self._subject(instance)
-            return await (self._delete(subject) if instance.deleting else self._keep(subject))
+            subject = self.subject(instance)
+            asked = wishes(instance.metadata.annotations, [part.name for part in self._parts])
+            tell(key, _rhythm(subject, asked))
+            if asked.paused:
+                return await self._pause(subject, asked)
+            if asked.dry_run:
+                return await self._show_plan(subject, asked)
+            return await (self._delete(subject, asked) if instance.deleting else self._keep(subject, asked))
 
-    def _subject(self, instance: RecallInstance) -> Subject:
+    def subject(self, instance: RecallInstance) -> Subject:
+        """Return what a pass over `instance` is about."""
         metadata = instance.metadata
         owner = Owner(self._platform.cluster.name, metadata.namespace, metadata.name, metadata.uid)
         return Subject(instance, self._platform, owner)
@@ -95,7 +127,47 @@ class Reconciler:
         """Observe and plan all parts, by name, and change nothing: what `plan` shows."""
         return self._plan(subject, await self._observe(subject))
 
-    async def _keep(self, subject: Subject) -> Outcome:
+    async def assess_deletion(self, subject: Subject, abandoned: frozenset[str] = frozenset()) -> Takedowns:
+        """Observe all parts and say what a deletion still has to do, and change nothing."""
+        return self._takedowns(subject, await self._observe(subject), abandoned)
+
+    def _takedowns(self, subject: Subject, seen: Mapping[str, Seen], abandoned: frozenset[str]) -> Takedowns:
+        parts = {
+            part.name: seen[part.name].failure or part.delete(subject, seen[part.name].observed) for part in self._parts
+        }
+        return Takedowns(parts, abandoned)
+
+    async def _pause(self, subject: Subject, asked: Wishes) -> Outcome:
+        message = f"Annotation {PAUSED} holds the operator back; remove it to go on."
+        if subject.instance.deleting:
+            message += " The deletion waits as well."
+        await self._report(subject, held(subject, "Paused", "ReconcilePaused", message, _now(), asked.problems))
+        return Outcome.SETTLED
+
+    async def _show_plan(self, subject: Subject, asked: Wishes) -> Outcome:
+        """Put into the status what a pass would do, and do nothing else: not even the finalizer is written."""
+        if subject.instance.deleting:
+            takedowns = await self.assess_deletion(subject, asked.abandoned)
+            changes = [change for found in takedowns.changes(self._parts).values() for change in found]
+            failures = takedowns.failures()
+            troubles = problems(failures)
+        else:
+            plans = await self.assess(subject)
+            failures = {name: plan for name, plan in plans.items() if isinstance(plan, Failure)}
+            changes = [change for plan in plans.values() if not isinstance(plan, Failure) for change in plan.changes]
+            troubles = problems(plans)
+        plan = plan_status(subject.instance.metadata.generation, changes, troubles)
+        reason = "PlanFailed" if plan.problems else "ChangesPlanned" if plan.total else "NoChanges"
+        message = (
+            f"Nothing was changed: {plan.total} changes are planned, {plan.destructive} of them destructive; "
+            f"see status.plan. Remove annotation {DRY_RUN} to let the operator go on."
+        )
+        status = held(subject, "DryRun", reason, message, _now(), asked.problems)
+        requested = subject.instance.metadata.annotations.get(RECONCILE_REQUESTED_ANNOTATION)
+        await self._report(subject, status.model_copy(update={"plan": plan, "last_handled_reconcile_at": requested}))
+        return Outcome.FAILED if failures else Outcome.SETTLED
+
+    async def _keep(self, subject: Subject, asked: Wishes) -> Outcome:
         subject = await self._claim(subject)
         settled = _settled(subject)
         seen, assessments = await self._look(subject, settled=settled)
@@ -118,7 +190,7 @@ class Reconciler:
         ]
         if not settled and all(item.state is PartState.READY for item in verdicts):
             self._count_first_ready(subject.instance.metadata)
-        moved = await self._report(subject, reported(subject, verdicts, _now()))
+        moved = await self._report(subject, reported(subject, verdicts, _now(), asked.problems))
         return _outcome(verdicts, failed=bool(failures) or any(item.failure for item in seen.values()), moved=moved)
 
     def _count_first_ready(self, metadata: Metadata) -> None:
@@ -140,35 +212,34 @@ class Reconciler:
         seen = await self._observe(subject)
         return seen, self._plan(subject, seen)
 
-    async def _delete(self, subject: Subject) -> Outcome:
-        """Take the parts down, dependents first; when all are gone or kept, let the instance go."""
+    async def _delete(self, subject: Subject, asked: Wishes) -> Outcome:
+        """Take the parts down, dependents first; when all are gone, kept or abandoned, let the instance go."""
         if FINALIZER not in subject.instance.metadata.finalizers:
             return Outcome.GONE
         self._new.discard(subject.instance.metadata.uid)
         seen = await self._observe(subject)
-        plans: dict[str, tuple[Change, ...] | None] = {
-            part.name: part.delete(subject, seen[part.name].observed)
-            for part in self._parts
-            if seen[part.name].failure is None
-        }
-        gone = {name for name, changes in plans.items() if changes == ()}
-        if len(gone) == len(self._parts):
+        takedowns = self._takedowns(subject, seen, asked.abandoned)
+        if takedowns.done:
             await self._finalize(subject, [])
-            _log.info("instance deleted")
+            _log.info("instance deleted", abandoned=sorted(takedowns.abandoned))
             return Outcome.GONE
-        todo = {part.name: list(plans.get(part.name) or ()) for part in self._parts if set(part.deleted_after) <= gone}
-        failures = await self._apply(todo)
-        failures |= {name: item.failure for name, item in seen.items() if item.failure}
-        verdicts = [self._deletion_verdict(part, gone, failures.get(part.name)) for part in self._parts]
-        moved = await self._report(subject, reported(subject, verdicts, _now()))
-        return _outcome(verdicts, failed=bool(failures), moved=moved)
-
-    @staticmethod
-    def _deletion_verdict(part: AnyPart, gone: set[str], failure: Failure | None) -> Verdict:
-        if failure:
-            return Verdict.failed(part.condition, failure)
-        message = f"{part.name} is deleted or kept." if part.name in gone else f"{part.name} is being deleted."
-        return Verdict(part.condition, PartState.PROGRESSING, "Deleting", message)
+        failures = await self._apply(takedowns.changes(self._parts)) | takedowns.failures()
+        left = self._plan(subject, seen)
+        verdicts = [
+            deletion_verdict(
+                part,
+                subject,
+                takedowns,
+                failures.get(part.name),
+                () if isinstance(found := left[part.name], Failure) else found.resources,
+            )
+            for part in self._parts
+        ]
+        moved = await self._report(subject, reported(subject, verdicts, _now(), asked.problems))
+        # A blocked deletion is tried again however long it takes, unless AWS refuses the very request.
+        if any(failure.terminal for failure in failures.values()):
+            return Outcome.SETTLED
+        return Outcome.FAILED if failures else Outcome.MOVED if moved else Outcome.PROGRESSING
 
     async def _claim(self, subject: Subject) -> Subject:
         """Put the finalizer on before anything is made, and say in the status that a new generation was seen."""
@@ -180,7 +251,7 @@ class Reconciler:
             return subject
         status = acknowledged(subject, _now())
         await self._report(subject, status)
-        return self._subject(instance.model_copy(update={"status": status}))
+        return self.subject(instance.model_copy(update={"status": status}))
 
     async def _observe(self, subject: Subject) -> dict[str, Seen]:
         async def look(part: AnyPart) -> Seen:
@@ -248,6 +319,15 @@ class Reconciler:
         place = {"namespace": metadata.namespace, "name": metadata.name, "uid": metadata.uid}
         manifest = {"apiVersion": API_VERSION, "kind": KIND, "metadata": {**place, "finalizers": finalizers}}
         await self._clients.kubernetes.apply(manifest)
+
+
+def _rhythm(subject: Subject, asked: Wishes) -> Rhythm:
+    schedule = hibernation(subject)
+    if schedule is None or schedule.next_transition_at is None:
+        return Rhythm(asked.poll_seconds)
+    wait = datetime.fromisoformat(schedule.next_transition_at) - subject.now
+    # A pass a moment too early would see the old state and wait for the resync.
+    return Rhythm(asked.poll_seconds, max(wait.total_seconds(), 0.0) + _TRANSITION_MARGIN_SECONDS)
 
 
 def _in_order(assessment: Assessment) -> bool:

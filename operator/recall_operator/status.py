@@ -5,10 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from recall_operator.hibernation import next_transition
 from recall_operator.models.base import API_VERSION, KIND
 from recall_operator.models.instance import RECONCILE_REQUESTED_ANNOTATION
 from recall_operator.models.spec import HibernationMode
-from recall_operator.models.status import Condition, ConditionStatus, RecallInstanceStatus, ResourceStatus, Urls
+from recall_operator.models.status import (
+    Condition,
+    ConditionStatus,
+    HibernationStatus,
+    RecallInstanceStatus,
+    ResourceStatus,
+    Urls,
+)
 from recall_operator.plan import PartState
 from recall_operator.resources.workload_manifests import image
 
@@ -22,6 +30,13 @@ if TYPE_CHECKING:
 READY: Final = "Ready"
 RECONCILING: Final = "Reconciling"
 STALLED: Final = "Stalled"
+PAUSED: Final = "Paused"
+DRY_RUN: Final = "DryRun"
+ANNOTATIONS_VALID: Final = "AnnotationsValid"
+"""There only while it is False: an annotation of ours was not understood."""
+
+_OF_THE_WHOLE: Final = frozenset({READY, RECONCILING, STALLED, PAUSED, DRY_RUN, ANNOTATIONS_VALID})
+_TIME: Final = "%Y-%m-%dT%H:%M:%SZ"
 
 _MESSAGE_LIMIT: Final = 4096
 _STATUS_OF: Final = {
@@ -73,8 +88,8 @@ class _Word:
     message: str
 
 
-def _summary(verdicts: Sequence[Verdict], *, asleep: bool) -> list[_Word]:
-    """Return Ready, Reconciling and Stalled.
+def _summary(verdicts: Sequence[Verdict], asleep: str | None) -> list[_Word]:
+    """Return Ready, Reconciling and Stalled; `asleep` says what to read when it sleeps, None when it does not.
 
     Never are Reconciling and Stalled both true: kstatus would call the instance in progress for ever.
     """
@@ -90,7 +105,7 @@ def _summary(verdicts: Sequence[Verdict], *, asleep: bool) -> list[_Word]:
         text = " ".join(f"{item.condition}: {item.message}" for item in moving)
         ready = _Word(READY, unknown, "Progressing", text)
     elif asleep:
-        ready = _Word(READY, yes, "Asleep", "Hibernating; set spec.hibernation.mode to Awake to wake it.")
+        ready = _Word(READY, yes, "Asleep", asleep)
     else:
         ready = _Word(READY, yes, "AllPartsReady", "Every part is as the spec asks.")
     stalled = (
@@ -143,6 +158,30 @@ def _version(reference: str) -> str:
     return last.rsplit(":", 1)[1] if ":" in last else reference
 
 
+def hibernation(subject: Subject) -> HibernationStatus | None:
+    """Return whether the instance sleeps and until when; None when no windows rule that."""
+    wanted = subject.instance.spec.hibernation
+    if wanted.mode is not HibernationMode.SCHEDULED:
+        return None
+    upcoming = next_transition(subject.now, wanted.times, wanted.time_zone)
+    return HibernationStatus(
+        asleep=subject.asleep, next_transition_at=upcoming.strftime(_TIME) if upcoming is not None else None
+    )
+
+
+def _asleep_message(subject: Subject, schedule: HibernationStatus | None) -> str | None:
+    if not subject.asleep:
+        return None
+    until = f" until {schedule.next_transition_at}" if schedule and schedule.next_transition_at else ""
+    return f"Hibernating{until}; set spec.hibernation.mode to Awake to wake it."
+
+
+def _misread(problems: Sequence[str]) -> list[_Word]:
+    if not problems:
+        return []
+    return [_Word(ANNOTATIONS_VALID, ConditionStatus.FALSE, "InvalidAnnotation", " ".join(problems))]
+
+
 def acknowledged(subject: Subject, now: str) -> RecallInstanceStatus:
     """Return the status at the first sight of a new generation: nothing known of it yet, so Ready is Unknown."""
     previous, generation = subject.instance.status, subject.instance.metadata.generation
@@ -153,9 +192,10 @@ def acknowledged(subject: Subject, now: str) -> RecallInstanceStatus:
         _Word(STALLED, ConditionStatus.FALSE, "NotStalled", "Nothing waits for a change of the spec."),
     ]
     summary = _stamped(words, previous.conditions, generation, now)
-    parts = [item for item in previous.conditions if item.type not in (READY, RECONCILING, STALLED)]
+    parts = [item for item in previous.conditions if item.type not in _OF_THE_WHOLE]
     changed = {
         "observed_generation": generation,
+        "plan": None,
         "conditions": [*summary, *parts],
         "urls": urls(subject),
         "version": _version(image(subject)),
@@ -163,13 +203,39 @@ def acknowledged(subject: Subject, now: str) -> RecallInstanceStatus:
     return previous.model_copy(update=changed)
 
 
-def reported(subject: Subject, verdicts: Sequence[Verdict], now: str) -> RecallInstanceStatus:
-    """Return the status after a pass."""
+def held(
+    subject: Subject, kind: str, reason: str, message: str, now: str, problems: Sequence[str] = ()
+) -> RecallInstanceStatus:
+    """Return the status while the user holds the operator back; `kind` is the condition that says so.
+
+    Nobody looks after the parts now, so Ready is Unknown, and what is said of them keeps its old generation.
+    """
+    previous, generation = subject.instance.status, subject.instance.metadata.generation
+    words = [
+        _Word(READY, ConditionStatus.UNKNOWN, reason, message),
+        _Word(RECONCILING, ConditionStatus.FALSE, reason, message),
+        _Word(STALLED, ConditionStatus.FALSE, "NotStalled", "Nothing waits for a change of the spec."),
+        _Word(kind, ConditionStatus.TRUE, reason, message),
+        *_misread(problems),
+    ]
+    parts = [item for item in previous.conditions if item.type not in _OF_THE_WHOLE]
+    changed = {
+        "observed_generation": generation,
+        "conditions": [*_stamped(words, previous.conditions, generation, now), *parts],
+        "plan": None,
+    }
+    return previous.model_copy(update=changed)
+
+
+def reported(
+    subject: Subject, verdicts: Sequence[Verdict], now: str, problems: Sequence[str] = ()
+) -> RecallInstanceStatus:
+    """Return the status after a pass; `problems` are annotations that were not understood."""
     instance = subject.instance
     generation = instance.metadata.generation
-    asleep = instance.spec.hibernation.mode is HibernationMode.ASLEEP
+    schedule = hibernation(subject)
     parts = [_Word(item.condition, _STATUS_OF[item.state], item.reason, item.message) for item in verdicts]
-    words = [*_summary(verdicts, asleep=asleep), *parts]
+    words = [*_summary(verdicts, _asleep_message(subject, schedule)), *_misread(problems), *parts]
     return RecallInstanceStatus(
         observed_generation=generation,
         conditions=_stamped(words, instance.status.conditions, generation, now),
@@ -177,6 +243,7 @@ def reported(subject: Subject, verdicts: Sequence[Verdict], now: str) -> RecallI
         version=_version(image(subject)),
         resources=[resource for item in verdicts for resource in item.resources],
         last_handled_reconcile_at=instance.metadata.annotations.get(RECONCILE_REQUESTED_ANNOTATION),
+        hibernation=schedule,
     )
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
+from recall_operator.hibernation import check_cron, check_zone
 from recall_operator.models.base import Quantity, ResourceModel, immutable_when_set, validations
 
 HOSTNAME_PATTERN = r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?[.])+[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
@@ -62,6 +63,7 @@ class HibernationMode(StrEnum):
 
     AWAKE = "Awake"
     ASLEEP = "Asleep"
+    SCHEDULED = "Scheduled"
 
 
 class Residency(StrEnum):
@@ -274,12 +276,64 @@ class DeletionPolicies(ResourceModel):
     dns: DeletionPolicy = Field(default=DeletionPolicy.DELETE, description="The DNS records.")
 
 
+_CRON_FIELDS = (
+    "[0-5]?[0-9]",
+    "([01]?[0-9]|2[0-3])",
+    "(0?[1-9]|[12][0-9]|3[01])",
+    "(0?[1-9]|1[0-2]|[A-Za-z]{3})",
+    "([0-7]|[A-Za-z]{3})",
+)
+
+
+def _cron_pattern() -> str:
+    """Return what a cron expression looks like; which day exists and which range is upside down, `check_cron` says."""
+
+    def field(value: str) -> str:
+        item = f"([*]|{value}(-{value})?)(/[1-9][0-9]?)?"
+        return f"{item}(,{item})*"
+
+    return "^" + " ".join(map(field, _CRON_FIELDS)) + "$"
+
+
+Cron = Annotated[str, Field(min_length=9, max_length=128, pattern=_cron_pattern()), AfterValidator(check_cron)]
+"""Minute, hour, day of month, month, day of week, as cron(5) has them."""
+
+
+class HibernationWindow(ResourceModel):
+    """One time of sleep that comes again and again."""
+
+    sleep_at: Cron = Field(
+        description="When sleep begins: minute, hour, day of month, month, day of week, such as '0 20 * * 1-5'."
+    )
+    wake_at: Cron = Field(description="When it ends, written the same way, such as '0 7 * * 1-5'.")
+
+
 class Hibernation(ResourceModel):
     """Pods to zero; data, sign-in and names stay."""
 
     mode: HibernationMode = Field(
-        default=HibernationMode.AWAKE, description="Awake: pods run. Asleep: no pods; data, sign-in and DNS names stay."
+        default=HibernationMode.AWAKE,
+        description=(
+            "Awake: pods run. Asleep: no pods; data, sign-in and DNS names stay. Scheduled: asleep within the windows."
+        ),
     )
+    time_zone: Annotated[str, AfterValidator(check_zone)] = Field(
+        default="UTC",
+        max_length=64,
+        pattern=r"^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+){0,2}$",
+        description="Time zone of the windows' times, by its IANA name such as Europe/Vienna; summer time is kept.",
+    )
+    windows: list[HibernationWindow] = Field(
+        default_factory=list,
+        max_length=16,
+        description="When to sleep with mode Scheduled; asleep while any of them is open. Other modes ignore them.",
+        json_schema_extra={"x-kubernetes-list-type": "atomic"},
+    )
+
+    @property
+    def times(self) -> list[tuple[str, str]]:
+        """The windows as pairs of cron expressions."""
+        return [(window.sleep_at, window.wake_at) for window in self.windows]
 
 
 class RecallInstanceSpec(ResourceModel):
@@ -335,7 +389,20 @@ class RecallInstanceSpec(ResourceModel):
         ),
     )
     hibernation: Hibernation = Field(
-        default_factory=Hibernation, description="Pods to zero; data, sign-in and names stay."
+        default_factory=Hibernation,
+        description="Pods to zero; data, sign-in and names stay.",
+        json_schema_extra=validations(
+            (
+                "self.mode != 'Scheduled' || (has(self.windows) && self.windows.size() > 0)",
+                "spec.hibernation.windows must hold at least one window with mode Scheduled, such as "
+                "{sleepAt: '0 20 * * 1-5', wakeAt: '0 7 * * 1-5'}; or set spec.hibernation.mode to Awake or Asleep",
+            ),
+            (
+                "!has(self.windows) || self.windows.all(w, w.sleepAt != w.wakeAt)",
+                "spec.hibernation.windows: sleepAt and wakeAt of a window must differ; to stay asleep set "
+                "spec.hibernation.mode to Asleep",
+            ),
+        ),
     )
 
 

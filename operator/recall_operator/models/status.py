@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Annotated
 
 from pydantic import Field
 
@@ -50,6 +51,54 @@ class ResourceStatus(ResourceModel):
     state: str = Field(max_length=64, description="Its state in its owner's own words, such as ACTIVE.")
 
 
+class HibernationStatus(ResourceModel):
+    """Whether the instance sleeps by its windows, and until when."""
+
+    asleep: bool = Field(description="Whether the pods are to be gone now.")
+    next_transition_at: str | None = Field(
+        default=None,
+        description="When sleep next begins or ends; absent when no window foresees it.",
+        json_schema_extra={"format": "date-time"},
+    )
+
+
+class PlannedChange(ResourceModel):
+    """One change that a pass would make."""
+
+    part: str = Field(max_length=64, description="Part of the instance, such as tables.")
+    action: str = Field(max_length=16, description="create, update, adopt, release or delete.")
+    kind: str = Field(max_length=64, description="What would be changed, such as Table.")
+    name: str = Field(max_length=512, description="Its name.")
+    destructive: bool = Field(default=False, description="Whether something would be lost.")
+    waits_for: str | None = Field(default=None, max_length=128, description="What must be there first.")
+    fields: list[Annotated[str, Field(max_length=512)]] = Field(
+        default_factory=list,
+        max_length=64,
+        description="Each field that would change: its name, its value, its new value.",
+        json_schema_extra={"x-kubernetes-list-type": "atomic"},
+    )
+
+
+class PlanStatus(ResourceModel):
+    """What a pass would do; shown with annotation recall.kug.la/dry-run."""
+
+    observed_generation: int = Field(ge=0, description="Generation of the spec that was planned.")
+    total: int = Field(ge=0, description="Number of all changes, also of those left out below.")
+    destructive: int = Field(ge=0, description="Number of changes by which something would be lost.")
+    changes: list[PlannedChange] = Field(
+        default_factory=list,
+        max_length=64,
+        description="The changes, as many as fit into 16 KiB.",
+        json_schema_extra={"x-kubernetes-list-type": "atomic"},
+    )
+    problems: list[Annotated[str, Field(max_length=1024)]] = Field(
+        default_factory=list,
+        max_length=24,
+        description="Parts that can't be planned, and why.",
+        json_schema_extra={"x-kubernetes-list-type": "atomic"},
+    )
+
+
 class RecallInstanceStatus(ResourceModel):
     """State of the instance as the operator last saw it."""
 
@@ -74,4 +123,10 @@ class RecallInstanceStatus(ResourceModel):
         default=None,
         max_length=128,
         description="Last value of annotation recall.kug.la/reconcile-requested-at that was acted upon.",
+    )
+    hibernation: HibernationStatus | None = Field(
+        default=None, description="Whether the instance sleeps, with spec.hibernation.mode Scheduled."
+    )
+    plan: PlanStatus | None = Field(
+        default=None, description="What a pass would change; only with annotation recall.kug.la/dry-run."
     )

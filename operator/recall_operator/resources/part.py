@@ -7,10 +7,13 @@ make. `apply` makes them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from recall_operator.hibernation import is_asleep
 from recall_operator.metrics import CHANGES
+from recall_operator.models.spec import HibernationMode
 from recall_operator.plan import AwsCall, KubernetesApply, KubernetesDelete
 
 if TYPE_CHECKING:
@@ -31,6 +34,16 @@ class Subject:
     instance: RecallInstance
     platform: Platform
     owner: Owner
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
+    """When the pass is made: what the windows of sleep are held against."""
+
+    @property
+    def asleep(self) -> bool:
+        """Whether the pods are to be gone now."""
+        wanted = self.instance.spec.hibernation
+        if wanted.mode is HibernationMode.SCHEDULED:
+            return is_asleep(self.now, wanted.times, wanted.time_zone)
+        return wanted.mode is HibernationMode.ASLEEP
 
 
 @dataclass(frozen=True)

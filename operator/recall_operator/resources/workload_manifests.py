@@ -10,7 +10,6 @@ from recall_api import contract
 from recall_api.contract import Environment
 from recall_operator.kubernetes_api import KINDS
 from recall_operator.models.base import GROUP
-from recall_operator.models.spec import HibernationMode
 
 if TYPE_CHECKING:
     from recall_operator.resources.part import Subject
@@ -107,8 +106,7 @@ def configuration(subject: Subject, client_id: str, tables: dict[str, str]) -> d
 
 def replicas(subject: Subject) -> int:
     """Return how many pods there should be now."""
-    spec = subject.instance.spec
-    return 0 if spec.hibernation.mode is HibernationMode.ASLEEP else spec.api.replicas
+    return 0 if subject.asleep else subject.instance.spec.api.replicas
 
 
 def image(subject: Subject) -> str:

@@ -107,7 +107,7 @@ class Life(RuleBasedStateMachine):
     def is_planned(self) -> bool:
         """Whether `plan` shows a change that could be applied now."""
         reconciler = Reconciler(self.world.platform, self.world.clients)
-        subject = reconciler._subject(RecallInstance.model_validate(self.live))
+        subject = reconciler.subject(RecallInstance.model_validate(self.live))
         found = self.runner.run(reconciler.assess(subject))
         return any(
             change.waits_for is None

@@ -1,0 +1,77 @@
+"""What people ask of the operator by annotations: read in one place, and never silently misread."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from recall_operator.models.base import GROUP
+from recall_operator.models.instance import RECONCILE_REQUESTED_ANNOTATION
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+PAUSED: Final = f"{GROUP}/paused"
+DRY_RUN: Final = f"{GROUP}/dry-run"
+POLL_INTERVAL: Final = f"{GROUP}/poll-interval"
+ABANDON: Final = f"{GROUP}/abandon"
+RECONCILE_REQUESTED: Final = RECONCILE_REQUESTED_ANNOTATION
+
+_SECONDS_OF: Final = {"s": 1, "m": 60, "h": 3600}
+_SHORTEST_POLL_SECONDS: Final = 10
+"""More often would take a share of AWS's request quotas that other instances need."""
+_LONGEST_POLL_SECONDS: Final = 24 * 3600
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """The annotations of one instance, understood."""
+
+    paused: bool = False
+    dry_run: bool = False
+    poll_seconds: float | None = None
+    """How often to look at the instance; None means as often as at all others."""
+    abandoned: frozenset[str] = frozenset()
+    """Parts to leave behind, as they are, when the instance is deleted."""
+    problems: tuple[str, ...] = ()
+    """Annotations that could not be understood, each with its remedy."""
+
+
+def _duration(text: str) -> float | None:
+    found = re.fullmatch(r"([0-9]{1,6})([smh])", text)
+    seconds = int(found[1]) * _SECONDS_OF[found[2]] if found else 0
+    return float(seconds) if _SHORTEST_POLL_SECONDS <= seconds <= _LONGEST_POLL_SECONDS else None
+
+
+def wishes(annotations: Mapping[str, str], parts: Collection[str]) -> Wishes:
+    """Return what `annotations` ask for.
+
+    A value that is not understood holds back rather than goes on: `paused: "yes"` pauses, and says what is wrong.
+
+    Args:
+        annotations: of the instance.
+        parts: names of all parts.
+    """
+    problems: list[str] = []
+
+    def switch(name: str) -> bool:
+        value = annotations.get(name, "false")
+        if value not in ("true", "false"):
+            problems.append(f'{name} is "{value}" and counts as "true"; write "true" or "false".')
+        return value != "false"
+
+    interval = annotations.get(POLL_INTERVAL)
+    poll_seconds = _duration(interval) if interval is not None else None
+    if interval is not None and poll_seconds is None:
+        problems.append(f'{POLL_INTERVAL} is "{interval}" and is ignored; write 10s to 24h, such as "5m".')
+    named = {name.strip() for name in annotations.get(ABANDON, "").split(",")} - {""}
+    if unknown := sorted(named - set(parts)):
+        problems.append(f"{ABANDON} names no parts: {', '.join(unknown)}; the parts are {', '.join(parts)}.")
+    return Wishes(
+        paused=switch(PAUSED),
+        dry_run=switch(DRY_RUN),
+        poll_seconds=poll_seconds,
+        abandoned=frozenset(named & set(parts)),
+        problems=tuple(problems),
+    )
