@@ -23,14 +23,20 @@ OLDEST_KEY_SECONDS: Final = 600.0
 """A key that waited this long for a worker means that the workers are stuck."""
 SILENT_LOOP_SECONDS: Final = 60.0
 """An event loop that has not turned for this long is stuck."""
+LONGEST_PASS_SECONDS: Final = 600.0
+"""Passes are given up long before (`queue.PASS_SECONDS`): one that goes on has lost its worker for good."""
 
 
 @dataclass
 class Health:
     """How the operator is; the main thread tells, the HTTP thread asks."""
 
-    oldest_seconds: Callable[[], float]
+    oldest_seconds: Callable[[], float] = lambda: 0.0
+    longest_pass_seconds: Callable[[], float] = lambda: 0.0
     ready: bool = False
+    """Standing by, or working with the first list read."""
+    dead_watch: str | None = None
+    """What shows that no events come any more."""
     _turned_at: float = field(default_factory=time.monotonic)
 
     def beat(self) -> None:
@@ -45,7 +51,10 @@ class Health:
         waited = self.oldest_seconds()
         if waited > OLDEST_KEY_SECONDS:
             return f"an instance has waited {waited:.0f} s for a worker"
-        return None
+        longest = self.longest_pass_seconds()
+        if longest > LONGEST_PASS_SECONDS:
+            return f"a pass has been under way for {longest:.0f} s"
+        return self.dead_watch
 
 
 def serve(health: Health, port: int, address: str = "") -> ThreadingHTTPServer:

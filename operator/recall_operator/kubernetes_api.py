@@ -31,8 +31,12 @@ KINDS: Final[dict[str, tuple[str, str]]] = {
     "Deployment": ("apps/v1", "deployments"),
     "Ingress": ("networking.k8s.io/v1", "ingresses"),
     "PodDisruptionBudget": ("policy/v1", "poddisruptionbudgets"),
+    "Lease": ("coordination.k8s.io/v1", "leases"),
 }
 """apiVersion and plural of every kind that the operator touches."""
+
+_QUIET: Final = frozenset({"Lease"})
+"""Written so often that a log line each would tell nothing."""
 
 
 @dataclass(frozen=True)
@@ -78,8 +82,11 @@ class KubernetesCaller(Protocol):
 class KubernetesApi:
     """The API server behind asyncio."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, threads: int = _THREADS) -> None:
         """Connect as the pod's service account, or as the kubeconfig says when there is none.
+
+        Args:
+            threads: how many requests may be under way at a time.
 
         Raises:
             kubernetes.config.ConfigException: there is neither.
@@ -89,9 +96,9 @@ class KubernetesApi:
             config.load_incluster_config(client_configuration=settings)
         except config.ConfigException:
             config.load_kube_config(client_configuration=settings)
-        settings.connection_pool_maxsize = _THREADS
+        settings.connection_pool_maxsize = threads
         self._client = client.ApiClient(settings)
-        self._executor = ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="kubernetes")
+        self._executor = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="kubernetes")
 
     async def get(self, key: ObjectKey) -> dict[str, Any] | None:
         """Return one object; None when there is none.
@@ -134,6 +141,15 @@ class KubernetesApi:
         path = key.path(subresource=subresource)
         return await self._request("PATCH", path, key.kind, query=query, body=manifest)
 
+    async def create(self, manifest: dict[str, Any]) -> dict[str, Any]:
+        """Make an object that must not exist yet; return it as it is then.
+
+        Raises:
+            ApiServerError: the API server refused (409: it exists), or did not answer.
+        """
+        path = collection_path(manifest["kind"], manifest["metadata"]["namespace"])
+        return await self._request("POST", path, manifest["kind"], body=manifest)
+
     async def delete(self, key: ObjectKey, uid: str) -> None:
         """Delete one object and, before it goes, what it owns. One that is gone already is no error.
 
@@ -169,7 +185,7 @@ class KubernetesApi:
             raise ApiServerError(0, "NoAnswer", f"{verb} {path}: {error}") from error
         finally:
             KUBERNETES_REQUESTS.labels(verb, kind, str(status)).inc()
-            if verb != "GET":
+            if verb != "GET" and kind not in _QUIET:
                 _log.info("kubernetes write", verb=verb, path=path, status=status)
         answer: dict[str, Any] = json.loads(text) if text.startswith(b"{") else {}
         if status >= 400:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import os
+import signal
 import socket
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import kopf
 import structlog
@@ -19,8 +19,11 @@ from pydantic import ValidationError
 
 from recall_operator import health, logs
 from recall_operator.aws import Aws
+from recall_operator.aws_inventory import Inventory
+from recall_operator.aws_records import RecordBatches
 from recall_operator.errors import ApiServerError
 from recall_operator.kubernetes_api import KubernetesApi
+from recall_operator.lease import Lease, LeaseLostError
 from recall_operator.models.base import KIND
 from recall_operator.platform import Platform
 from recall_operator.queue import WorkQueue
@@ -31,6 +34,13 @@ from recall_operator.watch import Watcher, registry, settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+LEASE: Final = "recall-operator"
+DESCRIBE_EVERY: Final = 144.0
+"""With a resync every ten minutes: once a day."""
+LIST_SECONDS: Final = 120.0
+MISSED_SECONDS: Final = 30.0
+"""How soon to list again when the last list knew more than the watch."""
 
 _log = structlog.get_logger(__name__)
 
@@ -69,6 +79,18 @@ def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
         default=RESYNC_SECONDS,
         help="look at every instance this often, ±20 %%, to mend what changed behind it (default: %(default)s)",
     )
+    parser.add_argument(
+        "--describe-every",
+        type=float,
+        default=DESCRIBE_EVERY,
+        help="ask AWS for settings that it tells only one resource at a time at every so manieth resync, on average; "
+        "a change of the spec, a lost resource or a reconcile request asks at once (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--lease-namespace",
+        default=os.environ.get("POD_NAMESPACE", "default"),
+        help="where replicas agree on which one works (default: $POD_NAMESPACE, or default)",
+    )
     parser.add_argument("--port", type=int, default=8080, help="port of health and metrics (default: %(default)s)")
     parser.add_argument(
         "--log-level",
@@ -80,60 +102,103 @@ def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 async def run(options: argparse.Namespace, platform: Platform) -> None:
-    """Run until a signal says stop.
+    """Stand by until the Lease is this process', then work until a signal says stop.
 
     Raises:
         ExceptionGroup: the watches or the workers failed for good.
     """
-    clients = Clients(Aws(platform.aws.region), KubernetesApi())
+    # A client of its own: the Lease is renewed however busy the other one is.
+    lease = Lease(KubernetesApi(threads=1), options.lease_namespace, LEASE, os.environ.get("POD_NAME") or _identity())
+    state = health.Health()
+    server = health.serve(state, options.port)
+    beat = asyncio.create_task(_beat(state), name="beat")
+    standby = asyncio.create_task(lease.acquire(), name="standby")
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # The first process of a container has no default for signals. Kopf's own handlers come with its watches.
+        asyncio.get_running_loop().add_signal_handler(number, standby.cancel)
+    try:
+        state.ready = True  # A standby is all that it should be.
+        await standby
+        state.ready = False
+        await _lead(options, platform, state, lease)
+    except asyncio.CancelledError:
+        _log.info("stopped while standing by")
+    finally:
+        await lease.release()
+        beat.cancel()
+        server.shutdown()
+        _log.info("stopped")
+
+
+async def _lead(options: argparse.Namespace, platform: Platform, state: health.Health, lease: Lease) -> None:
+    aws = Inventory(
+        RecordBatches(Aws(platform.aws.region)),
+        platform.cluster.name,
+        list_seconds=options.resync_seconds,
+        describe_seconds=options.resync_seconds * options.describe_every,
+    )
+    clients = Clients(aws, KubernetesApi())
     reconciler = Reconciler(platform, clients)
 
     async def work(key: str) -> Outcome:
         return await reconciler.reconcile(key, queue.set_rhythm)
 
     queue = WorkQueue(work, resync_seconds=options.resync_seconds)
-    state = health.Health(queue.oldest_seconds)
-    server = health.serve(state, options.port)
-    helpers = [
-        asyncio.create_task(queue.run(), name="queue"),
-        asyncio.create_task(_list_now_and_then(clients, queue, state, options), name="list"),
-        asyncio.create_task(_beat(state), name="beat"),
-    ]
-    try:
-        await kopf.operator(
-            registry=registry(Watcher(queue)),
+    watcher = Watcher(queue)
+    state.oldest_seconds, state.longest_pass_seconds = queue.oldest_seconds, queue.longest_pass_seconds
+    watching = asyncio.create_task(
+        kopf.operator(
+            registry=registry(watcher),
             settings=settings(),
             standalone=True,
             # Without it Kopf asks for the Unix user's name, and a container's numeric user has none.
             identity=Identity(socket.gethostname()),
             namespaces=options.namespace,
             clusterwide=not options.namespace,
-        )
-    finally:
-        for task in helpers:
-            task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.gather(*helpers)
-        server.shutdown()
-        _log.info("stopped")
+        ),
+        name="watches",
+    )
+    tasks = [
+        watching,
+        asyncio.create_task(lease.keep(), name="lease"),
+        asyncio.create_task(queue.run(), name="queue"),
+        asyncio.create_task(_list_now_and_then(clients, queue, watcher, state, options), name="list"),
+    ]
+    # Kopf ends at a signal; any other that ends has failed.
+    done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in done:
+        if isinstance(lost := task.exception(), LeaseLostError):
+            # Another replica may begin in a moment: no tidy end, which could still write.
+            _log.error("lease lost", error=str(lost))
+            os._exit(1)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    for task in done:
+        task.result()
 
 
 async def _list_now_and_then(
-    clients: Clients, queue: WorkQueue, state: health.Health, options: argparse.Namespace
+    clients: Clients, queue: WorkQueue, watcher: Watcher, state: health.Health, options: argparse.Namespace
 ) -> None:
-    """List all instances at the start and at every resync: insurance against events that never came."""
+    """List all instances at the start and now and then: insurance against events that never came."""
     while True:
         try:
             scopes: list[str | None] = [*options.namespace] or [None]
-            for namespace in scopes:
-                for item in await clients.kubernetes.list_all(KIND, namespace):
-                    queue.ensure(f"{item['metadata']['namespace']}/{item['metadata']['name']}")
+            listed = [item for scope in scopes for item in await clients.kubernetes.list_all(KIND, scope)]
+            for item in listed:
+                queue.ensure(f"{item['metadata']['namespace']}/{item['metadata']['name']}")
+            missed, lost = watcher.compare(listed)
+            if state.ready:  # The very first list comes before most of the first events.
+                for key in missed:
+                    queue.add(key)
+                state.dead_watch = f"no event told of changes of {', '.join(lost[:3])}" if lost else None
             state.ready = True
-            delay = resync_delay(any_chance(), options.resync_seconds)
+            delay = MISSED_SECONDS if missed else min(LIST_SECONDS, options.resync_seconds)
         except ApiServerError as error:
             _log.warning("list failed", error=str(error))
             delay = 5.0
-        await asyncio.sleep(delay)
+        await asyncio.sleep(resync_delay(any_chance(), delay))
 
 
 async def _beat(state: health.Health) -> None:
@@ -155,6 +220,10 @@ def main(words: Sequence[str] | None = None) -> int:
     os.environ.update(platform.aws.endpoint_urls)
     uvloop.run(run(options, platform))
     return 0
+
+
+def _identity() -> str:
+    return f"{socket.gethostname()}-{os.getpid()}"
 
 
 def _fail(what: str, error: Any) -> None:

@@ -63,6 +63,6 @@ DRIFT_MENDED = Counter(
 LEADER = Gauge("recall_leader", "1 while this replica works, 0 while it stands by.", registry=REGISTRY)
 WATCH_SILENT_SECONDS = Gauge(
     "recall_watch_silent_seconds",
-    "Time since the instances were last heard of, by watch or by list.",
+    "Time since the watch of instances last told anything; long when nothing happens.",
     registry=REGISTRY,
 )

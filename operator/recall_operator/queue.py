@@ -41,7 +41,8 @@ class WorkQueue:
         self._waiting: asyncio.Queue[str] = asyncio.Queue()
         self._since: dict[str, float] = {}
         """When each waiting key came; insertion order is age."""
-        self._running: set[str] = set()
+        self._running: dict[str, float] = {}
+        """When each pass under way began."""
         self._again: set[str] = set()
         """Keys that came while a pass over them was under way."""
         self._timers: dict[str, asyncio.TimerHandle] = {}
@@ -76,6 +77,11 @@ class WorkQueue:
         oldest = min(self._since.copy().values(), default=None)
         return 0.0 if oldest is None else time.monotonic() - oldest
 
+    def longest_pass_seconds(self) -> float:
+        """Return for how long the longest pass has been under way; 0 when there is none."""
+        oldest = min(self._running.copy().values(), default=None)
+        return 0.0 if oldest is None else time.monotonic() - oldest
+
     async def run(self) -> None:
         """Work until cancelled."""
         try:
@@ -90,11 +96,11 @@ class WorkQueue:
         while True:
             key = await self._waiting.get()
             self._since.pop(key, None)
-            self._running.add(key)
+            self._running[key] = time.monotonic()
             try:
                 outcome = await self._pass(key)
             finally:
-                self._running.discard(key)
+                self._running.pop(key, None)
             self._plan_next(key, outcome)
 
     async def _pass(self, key: str) -> Outcome:

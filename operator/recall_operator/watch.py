@@ -5,20 +5,22 @@ Event handlers alone make Kopf write nothing of its own: no finalizer, no annota
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any, Final
 
 import kopf
 
 from recall_operator.kubernetes_api import KINDS
+from recall_operator.metrics import WATCH_SILENT_SECONDS
 from recall_operator.models.base import GROUP, KIND, PLURAL, VERSION
 from recall_operator.resources.workload_manifests import INSTANCE_LABEL, MANAGED_BY_LABEL, MANAGER
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from recall_operator.queue import WorkQueue
 
-OWNED_KINDS: Final = tuple(kind for kind in KINDS if kind != KIND)
+OWNED_KINDS: Final = tuple(kind for kind in KINDS if kind not in (KIND, "Lease"))
 
 
 def fingerprint(metadata: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -38,9 +40,13 @@ class Watcher:
     def __init__(self, queue: WorkQueue) -> None:
         self._queue = queue
         self._last: dict[str, tuple[Any, ...]] = {}
+        self._missed: dict[str, tuple[Any, ...]] = {}
+        self._heard_at = time.monotonic()
+        WATCH_SILENT_SECONDS.set_function(lambda: time.monotonic() - self._heard_at)
 
     def instance_changed(self, event: Mapping[str, Any]) -> None:
         """Ask for a pass when an instance is new, changed or gone."""
+        self._heard_at = time.monotonic()
         metadata = event["object"]["metadata"]
         key = f"{metadata['namespace']}/{metadata['name']}"
         if event.get("type") == "DELETED":
@@ -51,6 +57,22 @@ class Watcher:
                 return
             self._last[key] = seen
         self._queue.add(key)
+
+    def compare(self, listed: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[str]]:
+        """Compare a list of all instances with what events told.
+
+        Returns:
+            The keys of instances that changed without an event so far, and those of them of which the comparison
+            before this one said the same: no event will come, the watch is dead.
+        """
+        missed = {
+            f"{item['metadata']['namespace']}/{item['metadata']['name']}": fingerprint(item["metadata"])
+            for item in listed
+        }
+        missed = {key: seen for key, seen in missed.items() if self._last.get(key) != seen}
+        lost = [key for key, seen in missed.items() if self._missed.get(key) == seen]
+        self._missed = missed
+        return list(missed), lost
 
     def owned_changed(self, event: Mapping[str, Any]) -> None:
         """Ask for a pass over the instance that an object belongs to."""
