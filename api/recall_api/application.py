@@ -20,7 +20,10 @@ from recall_api.auth.repository import PersonalTokenRepository
 from recall_api.auth.service import Authenticator
 from recall_api.auth.tokens import TokenRules
 from recall_api.aws import Aws
+from recall_api.chat import conversation_routes
 from recall_api.chat import routes as chat_routes
+from recall_api.chat.conversations import ConversationService
+from recall_api.chat.repository import ConversationRepository
 from recall_api.chat.service import ChatService
 from recall_api.contract import REQUIRED_SCOPE
 from recall_api.instance import InstanceKeys
@@ -29,6 +32,8 @@ from recall_api.memories import routes as memories_routes
 from recall_api.memories.repository import MemoryRepository
 from recall_api.memories.service import MemoryService
 from recall_api.middleware import SecurityHeaders
+from recall_api.models import routes as models_routes
+from recall_api.models.profiles import Models
 from recall_api.search import routes as search_routes
 from recall_api.search.embedder import TitanEmbedder, embedder_of
 from recall_api.search.migration import Migration
@@ -36,6 +41,11 @@ from recall_api.search.repository import SnapshotRepository, VectorRepository, v
 from recall_api.search.service import SearchService
 from recall_api.storage import Table
 from recall_api.telemetry import Metrics, RequestTelemetry
+from recall_api.usage import routes as usage_routes
+from recall_api.usage.admin import routes as spending_routes
+from recall_api.usage.admin.repository import SpendersRepository
+from recall_api.usage.repository import UsageRepository
+from recall_api.usage.service import UsageService
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -70,11 +80,20 @@ def create_app(settings: Settings, metrics: Metrics | None = None) -> FastAPI:
     personal_tokens = PersonalTokenRepository(users_table)
     eraser = Eraser(aws, settings.user_pool_id, accounts, instance, poll_seconds=settings.deletion_poll_seconds)
 
+    models = Models(aws, settings)
+    spenders = SpendersRepository(users_table)
+    usage = UsageService(UsageRepository(users_table), spenders, settings)
+    conversations = ConversationRepository(memories_table)
+    chat = ChatService(aws, search, settings, metrics, models, usage, conversations)
+
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         search.worker.start()
+        models.start()
         eraser.start()
         yield
+        await chat.close()
+        await models.stop()
         await eraser.stop()
         await search.worker.stop()
         await http.aclose()
@@ -101,7 +120,11 @@ def create_app(settings: Settings, metrics: Metrics | None = None) -> FastAPI:
     app.state.memories = MemoryService(memories, space, search.changed)
     app.state.account = AccountService(accounts, personal_tokens, app.state.authenticator)
     app.state.search = search
-    app.state.chat = ChatService(aws, search, settings, metrics)
+    app.state.models = models
+    app.state.usage = usage
+    app.state.spenders = spenders
+    app.state.conversations = ConversationService(conversations, app.state.memories)
+    app.state.chat = chat
     errors.install(app, settings.max_body_bytes)
     openapi.install(app)
     for router in (
@@ -109,6 +132,10 @@ def create_app(settings: Settings, metrics: Metrics | None = None) -> FastAPI:
         memories_routes.router,
         search_routes.router,
         chat_routes.router,
+        conversation_routes.router,
+        models_routes.router,
+        usage_routes.router,
+        spending_routes.router,
         account_routes.router,
     ):
         app.include_router(router)

@@ -22,6 +22,7 @@ from recall_api.errors import error_code, unavailable
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from mypy_boto3_bedrock import BedrockClient
     from mypy_boto3_bedrock_runtime import BedrockRuntimeClient
     from mypy_boto3_cognito_idp import CognitoIdentityProviderClient
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -55,6 +56,9 @@ class Aws:
         )
         self.embeddings: BedrockRuntimeClient = session.client(
             "bedrock-runtime", config=_config(read_timeout=10, connections=settings.storage_threads, attempts=2)
+        )
+        self.bedrock: BedrockClient = session.client(
+            "bedrock", config=_config(read_timeout=10, connections=1, attempts=2)
         )
         self.cognito: CognitoIdentityProviderClient = session.client(
             "cognito-idp", config=_config(read_timeout=10, connections=2, attempts=4)
@@ -97,5 +101,5 @@ class Aws:
         """Give threads and connections back; running calls finish."""
         self._threads.shutdown(wait=False, cancel_futures=True)
         self.stream_threads.shutdown(wait=False, cancel_futures=True)
-        for client in (self.dynamodb, self.embeddings, self.cognito, self.chat):
+        for client in (self.dynamodb, self.embeddings, self.bedrock, self.cognito, self.chat):
             client.close()

@@ -53,6 +53,12 @@ BEDROCK_ACTIONS: Final = ("bedrock:InvokeModel", "bedrock:InvokeModelWithRespons
 Source: Service Authorization Reference, Amazon Bedrock.
 """
 
+BEDROCK_DISCOVERY_ACTIONS: Final = ("bedrock:ListInferenceProfiles",)
+"""IAM actions that have no resource: which inference profiles the account has.
+
+Source: Service Authorization Reference, Amazon Bedrock.
+"""
+
 GUARDRAIL_ACTIONS: Final = ("bedrock:ApplyGuardrail",)
 """IAM actions on the instance's guardrail, granted only when it has one."""
 

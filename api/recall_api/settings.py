@@ -66,6 +66,7 @@ class Settings(BaseSettings):
     log_level: str = Field(default="INFO", validation_alias="RECALL_LOG_LEVEL")
 
     max_body_bytes: int = Field(default=1_048_576, validation_alias="RECALL_MAX_BODY_BYTES", ge=1024)
+    max_import_bytes: int = Field(default=67_108_864, validation_alias="RECALL_MAX_IMPORT_BYTES", ge=1024)
     storage_threads: int = Field(default=32, validation_alias="RECALL_STORAGE_THREADS", ge=1, le=512)
     """Calls to DynamoDB and embedding calls that run at once in one pod; as many connections are kept."""
     max_streams: int = Field(default=256, validation_alias="RECALL_MAX_STREAMS", ge=1, le=4096)
@@ -77,6 +78,12 @@ class Settings(BaseSettings):
 
     deletion_poll_seconds: float = Field(default=5.0, validation_alias="RECALL_DELETION_POLL_SECONDS", gt=0, le=60)
     """Time between two looks for accounts that are to be deleted."""
+
+    free_budget: int = Field(default=1_000_000, validation_alias="RECALL_FREE_BUDGET", ge=0)
+    """What a user of the free tier may spend on models a month, in micro-dollars (1,000,000 are one US dollar)."""
+    premium_budget: int = Field(default=20_000_000, validation_alias="RECALL_PREMIUM_BUDGET", ge=0)
+    reservation_seconds: int = Field(default=900, validation_alias="RECALL_RESERVATION_SECONDS", ge=1, le=86_400)
+    """Time after which an answer that was not booked is taken for one whose pod died."""
 
     @field_validator("web_origins", "chat_models", mode="before")
     @classmethod

@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING, assert_never, cast
 from anyio import CancelScope
 from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse, format_sse_event
 
-from recall_api.chat.model import ChatEvent, Citation, Delta, Done, Failed, Recalled
+from recall_api.chat.model import ChatEvent, Citation, Delta, Done, Failed, Guarded, Proposed, Recalled, Started
 from recall_api.chat.schemas import (
     CitationEvent,
     DeltaEvent,
     DoneEvent,
+    GuardrailEvent,
+    ProposalEvent,
     RecalledEvent,
     RecalledMemory,
+    StartedEvent,
     UsageView,
 )
 from recall_api.memories.schemas import MemoryView
@@ -49,7 +52,23 @@ def encode(event: ChatEvent, instance: str | None) -> bytes:
                 for number, hit in enumerate(hits, 1)
             ]
             data = RecalledEvent(memories=memories, by_meaning=by_meaning).model_dump_json(by_alias=True)
-        case Done(model, stop_reason, usage, latency_ms):
+        case Started(model, conversation_id, message_id, answer_id):
+            name = "started"
+            data = StartedEvent(
+                model=model,
+                stored=conversation_id is not None,
+                conversation_id=conversation_id,
+                message_id=message_id,
+                answer_id=answer_id,
+            ).model_dump_json(by_alias=True)
+        case Guarded(stop_reason):
+            name, data = "guardrail", GuardrailEvent(stop_reason=stop_reason).model_dump_json(by_alias=True)
+        case Proposed(identifier, proposal, message_id):
+            name = "proposal"
+            data = ProposalEvent(
+                id=identifier, text=proposal.text, start=proposal.start, end=proposal.end, message_id=message_id
+            ).model_dump_json(by_alias=True)
+        case Done(model, stop_reason, usage, latency_ms, cost):
             name = "done"
             data = DoneEvent(
                 model=model,
@@ -61,6 +80,7 @@ def encode(event: ChatEvent, instance: str | None) -> bytes:
                     cache_write_tokens=usage.cache_write_tokens,
                 ),
                 latency_ms=latency_ms,
+                cost_micro_dollars=cost,
             ).model_dump_json(by_alias=True)
         case Failed(problem):
             name, data = "error", json.dumps(problem.document(instance))

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from recall_api.chat.conversation import ConversationId, MessageId
+    from recall_api.chat.proposals import Proposal
     from recall_api.errors import ProblemError
     from recall_api.identifiers import MemoryId
     from recall_api.search.index import Hit
@@ -27,6 +29,17 @@ class Usage:
     output_tokens: int
     cache_read_tokens: int = 0
     cache_write_tokens: int = 0
+
+
+@dataclass(frozen=True)
+class Started:
+    """The question was accepted; where it will be kept."""
+
+    model: str
+    conversation_id: ConversationId | None
+    """None: nothing of it is stored."""
+    message_id: MessageId | None
+    answer_id: MessageId | None
 
 
 @dataclass(frozen=True)
@@ -60,6 +73,22 @@ class Citation:
 
 
 @dataclass(frozen=True)
+class Guarded:
+    """The guardrail, or the model's own filter, stepped in."""
+
+    stop_reason: str
+
+
+@dataclass(frozen=True)
+class Proposed:
+    """Words of the user that may be worth remembering, if the user says so."""
+
+    id: str
+    proposal: Proposal
+    message_id: MessageId
+
+
+@dataclass(frozen=True)
 class Done:
     """The answer is complete."""
 
@@ -67,6 +96,8 @@ class Done:
     stop_reason: str
     usage: Usage
     latency_ms: int
+    cost: int = 0
+    """Micro-dollars."""
 
 
 @dataclass(frozen=True)
@@ -76,4 +107,4 @@ class Failed:
     problem: ProblemError
 
 
-ChatEvent = Recalled | Delta | Citation | Done | Failed
+ChatEvent = Started | Recalled | Delta | Citation | Guarded | Proposed | Done | Failed

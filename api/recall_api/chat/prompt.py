@@ -7,6 +7,7 @@ prompt. What they say is never an instruction. They come last, after everything 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from recall_api.chat.markers import marker_of
@@ -35,6 +36,25 @@ _MARKER: Final = re.compile(r"\[(m\d+)\]")
 MAX_OUTPUT_TOKENS: Final = 2_048
 
 
+@dataclass(frozen=True)
+class Inference:
+    """How a model is to write; none leaves it to the model."""
+
+    max_tokens: int = MAX_OUTPUT_TOKENS
+    temperature: float | None = None
+    top_p: float | None = None
+
+    def as_config(self) -> dict[str, Any]:
+        """Return Converse's `inferenceConfig`."""
+        given = {"maxTokens": self.max_tokens, "temperature": self.temperature, "topP": self.top_p}
+        return {name: value for name, value in given.items() if value is not None}
+
+
+def _is_worth_caching(instructions: str, said: Sequence[Turn], minimum: int) -> bool:
+    """Say whether what comes before a cache point has the tokens that the model asks for (four characters each)."""
+    return len(said) > 1 and len(instructions) + sum(len(turn.text) for turn in said[:-1]) >= 4 * minimum
+
+
 def source_of(memory: Memory) -> str:
     """Return the name under which a memory is cited."""
     return f"memory:{memory.id}"
@@ -59,6 +79,7 @@ def converse_request(
     abilities: Capabilities,
     today: date,
     guardrail: tuple[str, str] | None,
+    inference: Inference | None = None,
 ) -> dict[str, Any]:
     """Return the arguments of `ConverseStream`; the last of `turns` is the user's.
 
@@ -69,21 +90,26 @@ def converse_request(
         abilities: What the model can do.
         today: The date that "today" means.
         guardrail: Id and version, none for none.
+        inference: How the model is to write; none for its own ways.
     """
+    inference = inference or Inference()
     instructions = SYSTEM_PROMPT if abilities.search_results else f"{SYSTEM_PROMPT} {MARKER_PROMPT}"
-    messages = [{"role": turn.role, "content": [{"text": turn.text}]} for turn in turns[:-1]]
+    messages: list[dict[str, Any]] = [{"role": turn.role, "content": [{"text": turn.text}]} for turn in turns[:-1]]
     content: list[dict[str, Any]] = []
     if not abilities.system_prompt and not messages:
         content.append({"text": instructions})
     elif not abilities.system_prompt:
         messages[0]["content"] = [{"text": instructions}, {"text": turns[0].text}]
+    if abilities.cache_minimum is not None and _is_worth_caching(instructions, turns[:-1], abilities.cache_minimum):
+        # After the last question that is certain to stand there again next time; memories come later and change.
+        messages[-2]["content"].append({"cachePoint": {"type": "default"}})
     content.extend(_search_results(memories) if abilities.search_results else _marked(memories))
     content.append({"text": f"(Today is {today.isoformat()}.)"})
     content.append({"text": turns[-1].text})
     request: dict[str, Any] = {
         "modelId": model_id,
         "messages": [*messages, {"role": "user", "content": content}],
-        "inferenceConfig": {"maxTokens": MAX_OUTPUT_TOKENS},
+        "inferenceConfig": inference.as_config(),
     }
     if abilities.system_prompt:
         request["system"] = [{"text": instructions}]

@@ -6,12 +6,14 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import StreamingResponse
 
 from recall_api.auth.dependencies import CurrentUser
+from recall_api.chat.conversations import ConversationService, conversation_id_of
 from recall_api.chat.events import ChatResponse, stream
+from recall_api.chat.prompt import Inference
 from recall_api.chat.schemas import EVENT_SCHEMAS, ChatRequest
 from recall_api.chat.service import ChatService, Question
 from recall_api.errors import problem_responses, request_urn
 
-router = APIRouter(prefix="/v1/chat", tags=["chat"], responses=problem_responses(401, 413, 422, 503))
+router = APIRouter(prefix="/v1/chat", tags=["chat"], responses=problem_responses(401, 404, 413, 422, 429, 503))
 
 
 def _service(request: Request) -> ChatService:
@@ -20,7 +22,8 @@ def _service(request: Request) -> ChatService:
 
 STREAM: dict[int | str, dict[str, Any]] = {
     200: {
-        "description": "Server-sent events: `recalled` first, then `delta` and `citation`, then `done` or `error`.",
+        "description": "Server-sent events: `started`, `recalled`, then `delta` and `citation`, perhaps "
+        "`guardrail` and `proposal`, at last `done` or `error`.",
         "content": {
             "text/event-stream": {
                 "schema": {"type": "string"},
@@ -35,14 +38,25 @@ STREAM: dict[int | str, dict[str, Any]] = {
 async def chat(
     body: ChatRequest, user: CurrentUser, request: Request, service: Annotated[ChatService, Depends(_service)]
 ) -> ChatResponse:
-    """Answer the last message with what the user's memories say about it, streamed as server-sent events."""
+    """Answer the last message with what the user's memories say about it, streamed as server-sent events.
+
+    Closing the connection stops the model; what it said until then is kept. 429: the month's budget is spent.
+    """
     service.check_room()
-    question = Question(
-        turns=body.turns(), model=service.check_model(body.model), memories=body.max_memories if body.memory else 0
-    )
+    model = service.check_model(body.model)
+    inference = Inference(temperature=body.temperature, top_p=body.top_p)
+    service.check_inference(model, inference)
+    turns, place = body.turns(), None
+    if not body.incognito:
+        conversations = cast("ConversationService", request.app.state.conversations)
+        conversation_id = conversation_id_of(body.conversation_id) if body.conversation_id is not None else None
+        place, before = await conversations.place(user.user_id, conversation_id, body.replaces, body.message)
+        turns = (*before, *turns)
+    question = Question(turns, model, body.max_memories if body.memory else 0, place, inference)
+    prepared = await service.prepare(user.user_id, question)
     return ChatResponse(
         stream(
-            service.answer(user.user_id, question),
+            service.answer(prepared),
             keepalive_seconds=request.app.state.settings.keepalive_seconds,
             instance=request_urn(request),
         ),

@@ -1,35 +1,45 @@
-"""An answer, from question to last word: recall, ask, stream, cite."""
+"""An answer, from question to last word: recall, reserve, ask, stream, cite, book, keep."""
 
 from __future__ import annotations
 
+import asyncio
+import json
 import time
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, assert_never
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from recall_api.chat import bedrock
-from recall_api.chat.markers import Marker, MarkerParser
-from recall_api.chat.model import ChatEvent, Citation, Delta, Done, Failed, Recalled, Usage
-from recall_api.chat.prompt import converse_request, source_of
-from recall_api.errors import ProblemError, error_code, invalid
-from recall_api.models.registry import Capabilities, capabilities, invocation_id
+from recall_api.chat.answer import BLOCKING, Answer, text_length
+from recall_api.chat.citations import Citations
+from recall_api.chat.conversation import AnswerMessage, AskedMessage, StoredProposal
+from recall_api.chat.conversations import proposal_id
+from recall_api.chat.model import ChatEvent, Delta, Done, Failed, Guarded, Proposed, Recalled, Started, Usage
+from recall_api.chat.prompt import Inference, converse_request
+from recall_api.chat.proposals import proposals
+from recall_api.errors import ProblemError, error_code, invalid, not_found, unavailable
+from recall_api.models.registry import Tokens, capabilities
 from recall_api.search.filters import Filter
 from recall_api.telemetry import log
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Sequence
+    from collections.abc import AsyncGenerator, Coroutine
 
     from recall_api.aws import Aws
+    from recall_api.chat.conversation import Place
     from recall_api.chat.model import Turn
+    from recall_api.chat.repository import ConversationRepository
     from recall_api.identifiers import UserId
-    from recall_api.memories.model import Memory
-    from recall_api.search.index import Hit
+    from recall_api.models.prices import Price
+    from recall_api.models.profiles import Models
     from recall_api.search.service import SearchService
     from recall_api.settings import Settings
     from recall_api.telemetry import Metrics
+    from recall_api.usage.model import Reservation
+    from recall_api.usage.service import UsageService
 
 
 @dataclass(frozen=True)
@@ -41,71 +51,46 @@ class Question:
     model: str
     memories: int
     """How many memories to recall at most; 0 for none."""
+    place: Place | None = None
+    """Where question and answer are kept; none when nothing is stored."""
+    inference: Inference = field(default_factory=Inference)
 
 
-class Citations:
-    """Turns the model's stream into text and citations, in order."""
+@dataclass(frozen=True)
+class Prepared:
+    """A question that is ready to be asked: its memories are recalled, its money is set aside."""
 
-    def __init__(self, hits: Sequence[Hit], abilities: Capabilities) -> None:
-        self._memories = [hit.memory for hit in hits]
-        self._numbers = {source_of(memory): number for number, memory in enumerate(self._memories, 1)}
-        self._markers = None if abilities.search_results else MarkerParser(len(self._memories))
-        self._length = 0
-
-    def feed(self, delta: dict[str, Any]) -> list[ChatEvent]:
-        """Return the events that one `contentBlockDelta` makes."""
-        if "text" in delta:
-            return self._pieces(self._markers.feed(delta["text"]) if self._markers else [delta["text"]])
-        if "citation" in delta:
-            number = self._number(delta["citation"])
-            if number is not None:
-                return [self._cite(number, *self._span(self._memories[number - 1], delta["citation"]))]
-        return []
-
-    def finish(self) -> list[ChatEvent]:
-        """Return the events of what was held back."""
-        return self._pieces(self._markers.finish() if self._markers else [])
-
-    def _pieces(self, pieces: Sequence[str | Marker]) -> list[ChatEvent]:
-        events: list[ChatEvent] = []
-        for piece in pieces:
-            match piece:
-                case Marker(number):
-                    events.append(self._cite(number, 0, len(self._memories[number - 1].content.text)))
-                case str():
-                    self._length += len(piece)
-                    events.append(Delta(piece))
-                case _:
-                    assert_never(piece)
-        return events
-
-    def _number(self, citation: dict[str, Any]) -> int | None:
-        number = self._numbers.get(citation.get("source", ""))
-        if number is None:
-            index = citation.get("location", {}).get("searchResultLocation", {}).get("searchResultIndex")
-            number = index + 1 if isinstance(index, int) and 0 <= index < len(self._memories) else None
-        return number
-
-    @staticmethod
-    def _span(memory: Memory, citation: dict[str, Any]) -> tuple[int, int]:
-        """Return where the quoted part stands; the whole memory when it is not quoted literally."""
-        quoted = "".join(part.get("text", "") for part in citation.get("sourceContent", ()))
-        start = memory.content.text.find(quoted) if quoted else -1
-        return (start, start + len(quoted)) if start >= 0 else (0, len(memory.content.text))
-
-    def _cite(self, number: int, start: int, end: int) -> Citation:
-        return Citation(number, self._memories[number - 1].id, start, end, self._length)
+    user_id: UserId
+    question: Question
+    recalled: Recalled
+    request: dict[str, Any]
+    price: Price
+    reservation: Reservation
+    began: float
 
 
 class ChatService:
     """Answers questions."""
 
-    def __init__(self, aws: Aws, search: SearchService, settings: Settings, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        aws: Aws,
+        search: SearchService,
+        settings: Settings,
+        metrics: Metrics,
+        models: Models,
+        usage: UsageService,
+        conversations: ConversationRepository,
+    ) -> None:
         self._aws = aws
         self._search = search
         self._settings = settings
         self._metrics = metrics
+        self._models = models
+        self._usage = usage
+        self._conversations = conversations
         self._running = 0
+        self._background: set[asyncio.Task[None]] = set()
 
     def check_model(self, model: str | None) -> str:
         """Return the model to use when `model` is asked for.
@@ -119,6 +104,16 @@ class ChatService:
             offered = ", ".join(self._settings.chat_models)
             raise invalid("body.model", f"This instance offers {offered}.", "model_not_offered")
         return model
+
+    def check_inference(self, model: str, inference: Inference) -> None:
+        """Make sure that `model` can be asked so.
+
+        Raises:
+            ProblemError: it cannot (422).
+        """
+        both = inference.temperature is not None and inference.top_p is not None
+        if both and not capabilities(model).temperature_with_top_p:
+            raise invalid("body.topP", "This model takes temperature or topP, not both.", "temperature_with_top_p")
 
     def check_room(self) -> None:
         """Make sure that one more answer can be streamed.
@@ -135,68 +130,92 @@ class ChatService:
                 headers={"Retry-After": "2"},
             )
 
-    async def answer(self, user_id: UserId, question: Question) -> AsyncGenerator[ChatEvent, None]:
-        """Yield what happens, ending with `Done` or `Failed`. Closing it early stops the model."""
+    async def prepare(self, user_id: UserId, question: Question) -> Prepared:
+        """Recall what the model is given, and set aside what the answer may cost.
+
+        Raises:
+            ProblemError: 429 when the user's budget is spent; 503 when storage does not answer.
+        """
         began = time.perf_counter()
+        recalled = await self._recall(user_id, question)
+        settings = self._settings
+        request = converse_request(
+            model_id=self._models.invocation_id(question.model),
+            turns=question.turns,
+            memories=[hit.memory for hit in recalled.hits],
+            abilities=capabilities(question.model),
+            today=datetime.now(UTC).date(),
+            guardrail=(settings.guardrail_id, settings.guardrail_version) if settings.guardrail_id else None,
+            inference=question.inference,
+        )
+        price = self._models.price(question.model)
+        # A token is at least one byte, so a prompt has no more tokens than bytes; all may be written to a cache.
+        most = len(json.dumps([request["messages"], request.get("system")], ensure_ascii=False).encode())
+        amount = price.cost(Tokens(cache_write=most, output=question.inference.max_tokens))
+        reservation = await self._usage.reserve(user_id, question.model, amount)
+        return Prepared(user_id, question, recalled, request, price, reservation, began)
+
+    async def answer(self, prepared: Prepared) -> AsyncGenerator[ChatEvent, None]:
+        """Yield what happens, ending with `Done` or `Failed`. Closing it early stops the model."""
+        question = prepared.question
         outcome = "disconnected"
+        answer = Answer()
         self._running += 1
         self._metrics.streams.set(self._running)
         try:
-            recalled = await self._recall(user_id, question)
-            yield recalled
-            first = True
-            async with aclosing(self._ask(question, recalled.hits)) as events:
+            yield _started(question)
+            yield prepared.recalled
+            async with aclosing(self._ask(prepared, answer)) as events:
                 async for event in events:
-                    match event:
-                        case Delta() if first:
-                            first = False
-                            elapsed = time.perf_counter() - began
-                            self._metrics.first_token_seconds.labels(question.model).observe(elapsed)
-                        case Done(stop_reason=reason):
-                            outcome = reason
-                    yield event
-        except ProblemError as problem:
-            outcome = "error"
-            yield Failed(problem)
-        except (bedrock.TruncatedError, ClientError, BotoCoreError) as error:
+                    if isinstance(event, Delta) and not answer.pieces:
+                        elapsed = time.perf_counter() - prepared.began
+                        self._metrics.first_token_seconds.labels(question.model).observe(elapsed)
+                    answer.note(event)
+                    if not isinstance(event, Done):
+                        yield event
+            done = answer.complete()
+            outcome = done.stop_reason
+            if done.stop_reason in BLOCKING:
+                yield Guarded(done.stop_reason)
+            for proposed in await self._finish(prepared, answer):
+                yield proposed
+            yield done
+        except (ProblemError, bedrock.TruncatedError, ClientError, BotoCoreError) as error:
             outcome = "error"
             log.warning("answer failed", model=question.model, error=error_code(error))
-            yield Failed(bedrock.as_problem(error))
-        except Exception:
+            yield Failed(await self._give_up(prepared, answer, error))
+        except Exception as error:
             outcome = "error"
             log.exception("answer failed")
-            yield Failed(bedrock.as_problem(RuntimeError()))
+            yield Failed(await self._give_up(prepared, answer, error))
         finally:
+            if not answer.settled:
+                self._later(self._keep_rest(prepared, answer, failed=False))
             self._running -= 1
             self._metrics.streams.set(self._running)
             self._metrics.answers.labels(question.model, outcome).inc()
+
+    async def close(self) -> None:
+        """Wait until all that ended is booked and kept."""
+        while self._background:
+            await asyncio.wait(self._background)
 
     async def _recall(self, user_id: UserId, question: Question) -> Recalled:
         if not question.memories:
             return Recalled((), by_meaning=True)
         found = await self._search.search(
-            user_id,
-            question.turns[-1].text,
-            limit=question.memories,
-            wanted=Filter(model=question.model),
+            user_id, question.turns[-1].text, limit=question.memories, wanted=Filter(model=question.model)
         )
         return Recalled(tuple(found.hits), found.by_meaning)
 
-    async def _ask(self, question: Question, hits: Sequence[Hit]) -> AsyncGenerator[ChatEvent, None]:
-        settings = self._settings
-        abilities = capabilities(question.model)
-        request = converse_request(
-            model_id=invocation_id(question.model, settings.residency, settings.region),
-            turns=question.turns,
-            memories=[hit.memory for hit in hits],
-            abilities=abilities,
-            today=datetime.now(UTC).date(),
-            guardrail=(settings.guardrail_id, settings.guardrail_version) if settings.guardrail_id else None,
-        )
-        citations = Citations(hits, abilities)
+    async def _ask(self, prepared: Prepared, answer: Answer) -> AsyncGenerator[ChatEvent, None]:
+        question = prepared.question
+        citations = Citations(prepared.recalled.hits, capabilities(question.model))
         stop_reason = "end_turn"
-        async with bedrock.ModelStream(self._aws.chat, request, self._aws.stream_threads) as stream:
+        answer.asked = True
+        async with bedrock.ModelStream(self._aws.chat, prepared.request, self._aws.stream_threads) as stream:
             async for event in stream:
+                answer.begun = True
                 if "contentBlockDelta" in event:
                     for made in citations.feed(event["contentBlockDelta"]["delta"]):
                         yield made
@@ -205,19 +224,102 @@ class ChatService:
                 elif "metadata" in event:
                     for made in citations.finish():
                         yield made
-                    yield _done(question.model, stop_reason, event["metadata"])
+                    yield _done(question.model, stop_reason, event["metadata"], prepared.price)
+
+    async def _finish(self, prepared: Prepared, answer: Answer) -> list[Proposed]:
+        """Book and keep a complete answer; return what is proposed of its question.
+
+        Raises:
+            ProblemError: it could not be kept; it is booked all the same.
+        """
+        self._settle(prepared, answer)
+        place = prepared.question.place
+        if place is None:
+            return []
+        asked = await self._keep(prepared, place, answer, failed=False)
+        return [
+            Proposed(proposal_id(asked.id, number), stored.proposal, asked.id)
+            for number, stored in enumerate(asked.proposals)
+            if stored.decision == "pending"
+        ]
+
+    async def _give_up(self, prepared: Prepared, answer: Answer, error: Exception) -> ProblemError:
+        """Book and keep what there is of an answer that failed; return what the user is told."""
+        answer.fail(error)
+        if not answer.settled:
+            await self._keep_rest(prepared, answer, failed=True)
+        return error if isinstance(error, ProblemError) else bedrock.as_problem(error)
+
+    async def _keep_rest(self, prepared: Prepared, answer: Answer, *, failed: bool) -> None:
+        self._settle(prepared, answer)
+        place = prepared.question.place
+        if place is None or not answer.text.strip():
+            return
+        try:
+            await self._keep(prepared, place, answer, failed=failed)
+        except ProblemError as problem:
+            log.warning("an answer that broke off could not be kept", problem=problem.slug)
+
+    def _settle(self, prepared: Prepared, answer: Answer) -> None:
+        """Book an answer, without anybody waiting for it."""
+        if answer.settled:
+            return
+        answer.settled = True
+        tokens, estimated = answer.tokens(text_length(prepared.request))
+        # What Bedrock never confirmed is booked with what was set aside at most.
+        cost = prepared.price.cost(tokens)
+        cost = min(cost, prepared.reservation.amount) if estimated else cost
+        self._later(self._usage.settle(prepared.user_id, prepared.reservation, tokens, cost, estimated=estimated))
+
+    async def _keep(self, prepared: Prepared, place: Place, answer: Answer, *, failed: bool) -> AskedMessage:
+        now = datetime.now(UTC)
+        text = prepared.question.turns[-1].text
+        found = place.proposals
+        if found is None:
+            found = tuple(StoredProposal(proposal) for proposal in proposals(text))
+        asked = AskedMessage(place.message_id, text, now, found)
+        done = answer.done
+        said = AnswerMessage(
+            id=place.answer_id,
+            text=answer.text,
+            created_at=now,
+            model=prepared.question.model,
+            status=answer.status(failed=failed),
+            stop_reason=done.stop_reason if done else "",
+            citations=tuple(answer.citations),
+            recalled=tuple(hit.memory.id for hit in prepared.recalled.hits),
+            cost=done.cost if done else 0,
+        )
+        try:
+            kept = await self._conversations.add(prepared.user_id, place, asked, said)
+        except ClientError as error:
+            raise unavailable("Storage") from error
+        if not kept:
+            raise not_found("conversation")
+        return asked
+
+    def _later(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
 
 
-def _done(model: str, stop_reason: str, metadata: dict[str, Any]) -> Done:
+def _started(question: Question) -> Started:
+    place = question.place
+    if place is None:
+        return Started(question.model, None, None, None)
+    return Started(question.model, place.conversation_id, place.message_id, place.answer_id)
+
+
+def _done(model: str, stop_reason: str, metadata: dict[str, Any], price: Price) -> Done:
     usage = metadata.get("usage", {})
-    return Done(
-        model=model,
-        stop_reason=stop_reason,
-        usage=Usage(
-            input_tokens=usage.get("inputTokens", 0),
-            output_tokens=usage.get("outputTokens", 0),
-            cache_read_tokens=usage.get("cacheReadInputTokens", 0),
-            cache_write_tokens=usage.get("cacheWriteInputTokens", 0),
-        ),
-        latency_ms=metadata.get("metrics", {}).get("latencyMs", 0),
+    counted = Usage(
+        input_tokens=usage.get("inputTokens", 0),
+        output_tokens=usage.get("outputTokens", 0),
+        cache_read_tokens=usage.get("cacheReadInputTokens", 0),
+        cache_write_tokens=usage.get("cacheWriteInputTokens", 0),
     )
+    cost = price.cost(
+        Tokens(counted.input_tokens, counted.output_tokens, counted.cache_read_tokens, counted.cache_write_tokens)
+    )
+    return Done(model, stop_reason, counted, metadata.get("metrics", {}).get("latencyMs", 0), cost)

@@ -1,15 +1,33 @@
 """What Bedrock's models can do, as data, and by which inference profile they are called.
 
-Source: Amazon Bedrock user guide, "Supported models and model features" (Converse) and "Use search results"; as of
-November 2026. A model that is not listed is treated as able to do the least: it still chats, citing by markers.
+Source: Amazon Bedrock user guide, "Supported models and model features" (Converse), "Use search results" and "Prompt
+caching"; Anthropic's migration guides for `temperature` with `top_p` (one of them from 4.1 on) and prefill. A model
+that is not listed is treated as able to do the least: it still chats, citing by markers.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import TYPE_CHECKING, Final
 
 from recall_api.settings import Residency
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+
+AS_OF: Final = date(2026, 11, 1)
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Tokens of one answer, as Bedrock counts them; `input` is what was neither read from nor written to a cache."""
+
+    input: int = 0
+    output: int = 0
+    cache_read: int = 0
+    cache_write: int = 0
 
 
 @dataclass(frozen=True)
@@ -22,17 +40,41 @@ class Capabilities:
     """Takes `system`; else the instructions go before the first message."""
     guardrails: bool = True
     """Can be called with a guardrail."""
+    tools: bool = False
+    """Takes `toolConfig`."""
+    prefill: bool = True
+    """The last message may be the beginning of the assistant's answer."""
+    temperature_with_top_p: bool = True
+    """Takes `temperature` and `topP` in one request."""
+    on_demand: bool = True
+    """Can be called by its own id in a region; else only by an inference profile."""
+    cache_minimum: int | None = None
+    """Tokens that a prompt must have before a cache point; none when the model keeps no prompts."""
 
 
 LEAST: Final = Capabilities()
 
+_CLAUDE: Final = Capabilities(search_results=True, tools=True, on_demand=False, cache_minimum=1_024)
+_CLAUDE_SMALL: Final = replace(_CLAUDE, cache_minimum=4_096)
+_CLAUDE_STRICT: Final = replace(_CLAUDE, temperature_with_top_p=False)
+_NOVA: Final = Capabilities(tools=True, cache_minimum=1_024)
+
 FAMILIES: Final[tuple[tuple[str, Capabilities], ...]] = (
-    ("anthropic.claude-3-5-haiku-", Capabilities(search_results=True)),
-    ("anthropic.claude-3-5-sonnet-20241022", Capabilities(search_results=True)),
-    ("anthropic.claude-3-7-sonnet-", Capabilities(search_results=True)),
-    ("anthropic.claude-haiku-4-", Capabilities(search_results=True)),
-    ("anthropic.claude-opus-4-", Capabilities(search_results=True)),
-    ("anthropic.claude-sonnet-4-", Capabilities(search_results=True)),
+    ("amazon.nova-", _NOVA),
+    ("anthropic.claude-3-5-haiku-", replace(_CLAUDE, cache_minimum=2_048, on_demand=True)),
+    # Its prompt caching was open to few and stayed so.
+    ("anthropic.claude-3-5-sonnet-20241022", replace(_CLAUDE, cache_minimum=None, on_demand=True)),
+    ("anthropic.claude-3-7-sonnet-", _CLAUDE),
+    ("anthropic.claude-haiku-4-5-", replace(_CLAUDE_SMALL, temperature_with_top_p=False)),
+    ("anthropic.claude-haiku-4-", _CLAUDE_SMALL),
+    ("anthropic.claude-opus-4-1-", _CLAUDE_STRICT),
+    ("anthropic.claude-opus-4-5-", replace(_CLAUDE_STRICT, cache_minimum=4_096)),
+    ("anthropic.claude-opus-4-6-", replace(_CLAUDE_STRICT, cache_minimum=4_096, prefill=False)),
+    ("anthropic.claude-opus-4-7-", replace(_CLAUDE_STRICT, cache_minimum=4_096, prefill=False)),
+    ("anthropic.claude-opus-4-", _CLAUDE),
+    ("anthropic.claude-sonnet-4-5-", _CLAUDE_STRICT),
+    ("anthropic.claude-sonnet-4-6", replace(_CLAUDE_STRICT, prefill=False)),
+    ("anthropic.claude-sonnet-4-", _CLAUDE),
     ("amazon.titan-text-", Capabilities(system_prompt=False)),
     ("mistral.mistral-7b-instruct-", Capabilities(system_prompt=False)),
     ("mistral.mixtral-8x7b-instruct-", Capabilities(system_prompt=False)),
@@ -61,19 +103,37 @@ def capabilities(model: str) -> Capabilities:
     return next((found for prefix, found in FAMILIES if model.startswith(prefix)), LEAST)
 
 
-def invocation_id(model: str, residency: Residency, region: str) -> str:
+def geographies(region: str) -> tuple[str, ...]:
+    """Return the prefixes of the profiles that stay in `region`'s geography, the narrowest first; none for none."""
+    found = next((name for prefix, name in _GEOGRAPHIES if region.startswith(prefix)), None)
+    if found is None:
+        return ()
+    # Japan and Australia have profiles of their own beside those of Asia and the Pacific.
+    return (found, "apac") if found in {"jp", "au"} else (found,)
+
+
+def invocation_id(model: str, residency: Residency, region: str, profiles: Collection[str] | None = None) -> str:
     """Return the id that Bedrock is called with, so that a prompt travels no further than `residency` allows.
+
+    Args:
+        model: Id of a foundation model.
+        residency: How far a prompt may travel.
+        region: The instance's region.
+        profiles: Ids of the inference profiles that the account has; none when that is not known. Where the widest
+            allowed profile does not exist, a narrower one is used, down to the model in the region itself where it can
+            be called so.
 
     Raises:
         ValueError: the region belongs to no geography with inference profiles.
     """
-    match residency:
-        case Residency.REGION:
-            return model
-        case Residency.GLOBAL:
-            return f"global.{model}"
-        case Residency.GEO:
-            geography = next((name for prefix, name in _GEOGRAPHIES if region.startswith(prefix)), None)
-            if geography is None:
-                raise ValueError(f"residency: {region} has no geographic inference profiles; use `region` or `global`")
-            return f"{geography}.{model}"
+    if residency is Residency.REGION:
+        return model
+    nearby = geographies(region)
+    if residency is Residency.GEO and not nearby:
+        raise ValueError(f"residency: {region} has no geographic inference profiles; use `region` or `global`")
+    wanted = (*(("global",) if residency is Residency.GLOBAL else ()), *nearby)
+    candidates = [f"{prefix}.{model}" for prefix in wanted]
+    if profiles is None:
+        return candidates[0]
+    otherwise = model if capabilities(model).on_demand else candidates[0]
+    return next((candidate for candidate in candidates if candidate in profiles), otherwise)

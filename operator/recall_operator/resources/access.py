@@ -144,6 +144,7 @@ def access_policy(subject: Subject) -> dict[str, Any]:
         ("Users", contract.USERS_TABLE_ACTIONS, [table_arn(subject, "users")]),
         ("Models", contract.BEDROCK_ACTIONS, model_resources(subject)),
         ("UserPool", contract.USER_POOL_ACTIONS, [user_pool_arn(subject)]),
+        ("Profiles", contract.BEDROCK_DISCOVERY_ACTIONS, ["*"]),
     ]
     guardrail = subject.instance.spec.models.guardrail
     if guardrail:

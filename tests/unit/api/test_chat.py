@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recall_api.chat.citations import Citations
 from recall_api.chat.events import encode, stream
 from recall_api.chat.markers import Marker, MarkerParser, marker_of
 from recall_api.chat.model import Citation, Delta, Done, Failed, Recalled, Turn, Usage
 from recall_api.chat.prompt import converse_request
-from recall_api.chat.service import Citations
 from recall_api.errors import ProblemError
 from recall_api.identifiers import MemoryId
 from recall_api.memories.model import Memory, MemoryContent, Source
@@ -222,6 +222,7 @@ def test_every_event_has_its_name_and_shape() -> None:
     )
     done = parsed(encode(Done("m", "end_turn", Usage(3, 4), 5), None))
     assert done[0] == "done"
+    assert done[1]["costMicroDollars"] == 0
     assert done[1]["usage"] == {"inputTokens": 3, "outputTokens": 4, "cacheReadTokens": 0, "cacheWriteTokens": 0}
     failed = parsed(encode(Failed(ProblemError(429, "model-busy", "Busy")), "urn:recall:request:x"))
     assert failed == (

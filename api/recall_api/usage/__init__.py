@@ -1,0 +1,1 @@
+"""What users spend, and how much they may."""
