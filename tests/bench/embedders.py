@@ -24,6 +24,10 @@ class WordLlamaEmbedder:
         """Return the unit vector of `text`."""
         return np.asarray(self._model.embed([text], normalize=True)[0], np.float32)
 
+    def embed_many(self, texts: list[str]) -> list[NDArray[np.float32]]:
+        """Return the vectors of many texts."""
+        return [np.asarray(vector, np.float32) for vector in self._model.embed(texts, normalize=True)]
+
 
 def wordllama() -> WordLlamaEmbedder:
     """Return the embedder."""

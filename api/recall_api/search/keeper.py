@@ -80,6 +80,10 @@ class SnapshotKeeper:
             before = self._busy.get(user_id)
             self._start(user_id, self._remove(user_id, before))
 
+    async def settled(self) -> None:
+        """Wait until nothing is under way."""
+        await asyncio.gather(*self._busy.values())
+
     def _start(self, user_id: UserId, work: Coroutine[Any, Any, None]) -> None:
         async def run() -> None:
             try:

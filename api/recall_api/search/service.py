@@ -150,6 +150,11 @@ class SearchService:
             elif change.version > entry.version:
                 entry.checked_at = 0.0  # another pod's change came between: read both before the next search
 
+    async def settled(self) -> None:
+        """Wait until what runs in the background for snapshots is done."""
+        if self._keeper is not None:
+            await self._keeper.settled()
+
     async def _query_vector(self, query: str) -> NDArray[np.float32] | None:
         if (known := self._queries.get(query)) is not None:
             self._queries.move_to_end(query)
