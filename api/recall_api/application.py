@@ -26,6 +26,10 @@ from recall_api.chat.conversations import ConversationService
 from recall_api.chat.repository import ConversationRepository
 from recall_api.chat.service import ChatService
 from recall_api.contract import REQUIRED_SCOPE
+from recall_api.exports import routes as export_routes
+from recall_api.imports import routes as import_routes
+from recall_api.imports.reader import Reader
+from recall_api.imports.service import ImportService
 from recall_api.instance import InstanceKeys
 from recall_api.instance.repository import InstanceRepository
 from recall_api.memories import routes as memories_routes
@@ -119,13 +123,15 @@ def create_app(settings: Settings, metrics: Metrics | None = None) -> FastAPI:
     app.state.instance_keys = InstanceKeys(instance)
     app.state.memories = MemoryService(memories, space, search.changed)
     app.state.account = AccountService(accounts, personal_tokens, app.state.authenticator)
+    app.state.accounts = accounts
+    app.state.imports = ImportService(app.state.memories, Reader())
     app.state.search = search
     app.state.models = models
     app.state.usage = usage
     app.state.spenders = spenders
     app.state.conversations = ConversationService(conversations, app.state.memories)
     app.state.chat = chat
-    errors.install(app, settings.max_body_bytes)
+    errors.install(app, settings.max_body_bytes, {import_routes.PATH: settings.max_import_bytes})
     openapi.install(app)
     for router in (
         health.router,
@@ -137,6 +143,8 @@ def create_app(settings: Settings, metrics: Metrics | None = None) -> FastAPI:
         usage_routes.router,
         spending_routes.router,
         account_routes.router,
+        import_routes.router,
+        export_routes.router,
     ):
         app.include_router(router)
 

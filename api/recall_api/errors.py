@@ -227,18 +227,20 @@ class BodyLimit:
     FastAPI's own limit lies outside of all middleware (see `UnexpectedErrors`) and answers in plain text.
     """
 
-    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, max_bytes: int, larger: Mapping[str, int]) -> None:
         self.app = app
         self.max_bytes = max_bytes
+        self.larger = larger
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run one request; lifespan and the like pass through."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        limit = self.larger.get(scope["path"], self.max_bytes)
         announced = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
-        if announced.isdigit() and int(announced) > self.max_bytes:
-            await _respond(Request(scope), self._too_large())(scope, receive, send)
+        if announced.isdigit() and int(announced) > limit:
+            await _respond(Request(scope), self._too_large(limit))(scope, receive, send)
             return
         size = 0
 
@@ -246,20 +248,24 @@ class BodyLimit:
             nonlocal size
             message = await receive()
             size += len(message.get("body", b""))
-            if size > self.max_bytes:
+            if size > limit:
                 raise HTTPException(413)  # the one exception that FastAPI lets through while it reads a body
             return message
 
         await self.app(scope, receive_counted, send)
 
-    def _too_large(self) -> ProblemError:
-        return ProblemError(413, "too-large", "Request too large", f"A request may have {self.max_bytes:,} bytes.")
+    @staticmethod
+    def _too_large(limit: int) -> ProblemError:
+        return ProblemError(413, "too-large", "Request too large", f"A request may have {limit:,} bytes.")
 
 
-def install(app: FastAPI, max_body_bytes: int) -> None:
-    """Make `app` answer every error with a problem document, bodies beyond `max_body_bytes` too."""
+def install(app: FastAPI, max_body_bytes: int, larger: Mapping[str, int]) -> None:
+    """Make `app` answer every error with a problem document, bodies beyond `max_body_bytes` too.
+
+    `larger` has the limits of the paths that take more.
+    """
     app.add_exception_handler(ProblemError, _on_problem)
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(RequestValidationError, _on_validation)
     app.add_middleware(UnexpectedErrors)
-    app.add_middleware(BodyLimit, max_bytes=max_body_bytes)
+    app.add_middleware(BodyLimit, max_bytes=max_body_bytes, larger=larger)

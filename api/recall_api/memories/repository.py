@@ -63,6 +63,8 @@ CHANGES_KEPT_SECONDS: Final = 7 * 86_400
 """How long changes can be replayed; an index that is further behind is read anew."""
 DRAFTS_AT_ONCE: Final = 25
 """Memories stored in one transaction: three items each and the user's state, of DynamoDB's 100 items and 4 MB."""
+EXPORTED_AT_ONCE: Final = 500
+"""Memories that an export holds at once."""
 KNOWN_VERSIONS: Final = 10_000
 """Users whose version is remembered, which saves a read before a write."""
 
@@ -126,6 +128,18 @@ class MemoryRepository:
         )
         async for page in pages:
             yield [from_item(item) for item in page]
+
+    async def oldest(self, user_id: UserId) -> AsyncIterator[list[Memory]]:
+        """Yield pages of all memories of the user, the oldest first."""
+        async for page in self._table.pages(
+            partition(user_id), first=memory_key(FIRST_ID), last=memory_key(LAST_ID), page_size=EXPORTED_AT_ONCE
+        ):
+            yield [from_item(item) for item in page]
+
+    async def known(self, user_id: UserId, hashes: Sequence[str]) -> frozenset[str]:
+        """Return those of the hashes of texts that a memory of the user has."""
+        items = await self._table.get_many(partition(user_id), [guard_key(found) for found in dict.fromkeys(hashes)])
+        return frozenset(item[SORT_KEY].partition("#")[2] for item in items)
 
     async def state(self, user_id: UserId) -> State:
         """Return the user's version and number of memories as they are now."""

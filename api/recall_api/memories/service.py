@@ -23,7 +23,7 @@ from recall_api.memories.model import (
 from recall_api.memories.repository import DRAFTS_AT_ONCE, Duplicate, Lost, MemoryRepository, Written
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncIterator, Sequence
 
     from recall_api.memories.schemas import MemoryUpdate
 
@@ -149,6 +149,14 @@ class MemoryService:
         """Return those of the memories that the user has, by id."""
         found = await self._repository.get_many(user_id, list(dict.fromkeys(memory_ids)))
         return {memory.id: memory for memory in found}
+
+    async def known(self, user_id: UserId, hashes: Sequence[str]) -> frozenset[str]:
+        """Return those of the hashes of texts that a memory of the user has already."""
+        return await self._repository.known(user_id, hashes)
+
+    def all(self, user_id: UserId) -> AsyncIterator[list[Memory]]:
+        """Yield pages of all memories of the user, the oldest first."""
+        return self._repository.oldest(user_id)
 
     async def page(
         self, user_id: UserId, *, limit: int, after: MemoryId | None = None, accepted: MemoryFilter = EVERYTHING

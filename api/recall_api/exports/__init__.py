@@ -1,0 +1,1 @@
+"""Taking everything out: memories without loss, and the whole account."""

@@ -1,0 +1,1 @@
+"""Bringing memories in: NDJSON, plain text, Markdown, and what other assistants export."""
