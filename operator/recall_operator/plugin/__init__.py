@@ -1,0 +1,1 @@
+"""`kubectl recall`: what people do with instances beside applying manifests."""

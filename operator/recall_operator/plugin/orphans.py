@@ -1,0 +1,133 @@
+"""`kubectl recall orphans`: resources on AWS with our marks whose instance lives no more. It only ever reads."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from recall_operator.ownership import CLUSTER_TAG, RELEASED_TAG, Owner
+from recall_operator.resources.access import ROLE_PREFIX
+from recall_operator.resources.dns import parse_owner
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Mapping
+
+    from recall_operator.platform import Platform
+
+Session = Any
+"""boto3's session; its stubs know no clients whose name is not a literal."""
+
+_CLIENT_PREFIX: Final = "recall."
+
+
+@dataclass(frozen=True)
+class Marked:
+    """One resource that bears the marks of an instance."""
+
+    kind: str
+    name: str
+    owner: Owner
+    released: str | None = None
+    """When its instance was deleted and left it behind on purpose."""
+
+
+def orphans(marked: Iterable[Marked], cluster: str, living: Collection[str]) -> list[Marked]:
+    """Return those of `marked` that belong to this cluster and to none of the `living` uids."""
+    return sorted(
+        (item for item in marked if item.owner.cluster == cluster and item.owner.uid not in living),
+        key=lambda item: (item.owner.namespace, item.owner.name, item.kind, item.name),
+    )
+
+
+def _tagged(kind: str, name: str, tags: Mapping[str, str]) -> list[Marked]:
+    owner = Owner.from_tags(tags)
+    return [Marked(kind, name, owner, tags.get(RELEASED_TAG))] if owner and CLUSTER_TAG in tags else []
+
+
+def _pairs(tags: Iterable[Mapping[str, str]]) -> dict[str, str]:
+    return {tag["Key"]: tag["Value"] for tag in tags}
+
+
+def _tables(session: Session, platform: Platform) -> list[Marked]:
+    dynamodb, aws = session.client("dynamodb"), platform.aws
+    found: list[Marked] = []
+    for page in dynamodb.get_paginator("list_tables").paginate():
+        for name in page["TableNames"]:
+            arn = f"arn:aws:dynamodb:{aws.region}:{aws.account_id}:table/{name}"
+            found += _tagged("Table", name, _pairs(dynamodb.list_tags_of_resource(ResourceArn=arn)["Tags"]))
+    return found
+
+
+def _roles(session: Session, platform: Platform) -> list[Marked]:
+    del platform
+    iam = session.client("iam")
+    found: list[Marked] = []
+    for page in iam.get_paginator("list_roles").paginate():
+        for role in page["Roles"]:
+            name = role["RoleName"]
+            if name.startswith(f"{ROLE_PREFIX}."):
+                found += _tagged("Role", name, _pairs(iam.list_role_tags(RoleName=name)["Tags"]))
+    return found
+
+
+def _associations(session: Session, platform: Platform) -> list[Marked]:
+    eks, cluster = session.client("eks"), platform.cluster.name
+    found: list[Marked] = []
+    for page in eks.get_paginator("list_pod_identity_associations").paginate(clusterName=cluster):
+        for item in page["associations"]:
+            answer = eks.describe_pod_identity_association(clusterName=cluster, associationId=item["associationId"])
+            name = f"{item['namespace']}/{item['serviceAccount']}"
+            found += _tagged("PodIdentityAssociation", name, answer["association"].get("tags", {}))
+    return found
+
+
+def _app_clients(session: Session, platform: Platform) -> list[Marked]:
+    pages = session.client("cognito-idp").get_paginator("list_user_pool_clients")
+    found: list[Marked] = []
+    for page in pages.paginate(UserPoolId=platform.identity.user_pool_id):
+        for item in page["UserPoolClients"]:
+            place, at, uid = item["ClientName"].partition("@")
+            words = place.removeprefix(_CLIENT_PREFIX).split(".")
+            # recall.<cluster>.<namespace>.<name>@<uid>; a long name was cut and tells only the uid.
+            if at and place.startswith(_CLIENT_PREFIX):
+                whole = len(words) == 3
+                owner = Owner(words[0], words[1], words[2], uid) if whole else Owner(words[0], "", place, uid)
+                found.append(Marked("UserPoolClient", item["ClientName"], owner))
+    return found
+
+
+def _names(session: Session, platform: Platform) -> list[Marked]:
+    pages = session.client("route53").get_paginator("list_resource_record_sets")
+    found: list[Marked] = []
+    for page in pages.paginate(HostedZoneId=platform.dns.hosted_zone_id):
+        for record in page["ResourceRecordSets"]:
+            owner = parse_owner(record) if record["Type"] == "TXT" else None
+            if owner:
+                found.append(Marked("DNSName", record["Name"].rstrip("."), owner))
+    return found
+
+
+READERS: Final[Mapping[str, Callable[[Session, Platform], list[Marked]]]] = {
+    "tables": _tables,
+    "roles": _roles,
+    "associations": _associations,
+    "app clients": _app_clients,
+    "names": _names,
+}
+
+
+async def marked(session: Session, platform: Platform) -> tuple[list[Marked], list[str]]:
+    """Return everything that bears our marks, and what could not be read."""
+
+    async def read(what: str) -> list[Marked] | str:
+        try:
+            return await asyncio.to_thread(READERS[what], session, platform)
+        except (ClientError, BotoCoreError) as error:
+            return f"{what} could not be read: {error}"
+
+    answers = await asyncio.gather(*map(read, READERS))
+    found = [item for answer in answers if isinstance(answer, list) for item in answer]
+    return found, [answer for answer in answers if isinstance(answer, str)]
