@@ -89,6 +89,14 @@ crds: $(INSTALLED) ## Write crds/ anew from the models
 bench: $(INSTALLED) ## Measure the stack and the API; JSON in build/bench/
 	@$(BIN)/python -m tests.bench.stack
 
+.PHONY: bench-recall
+bench-recall: $(INSTALLED) ## Measure how well search finds things, mem0 beside it; build/bench/recall.json
+	@$(BIN)/python -m tests.bench.recall
+
+.PHONY: bench-search
+bench-search: $(INSTALLED) ## Measure searches at 100 to 50,000 memories; build/bench/search.json
+	@$(BIN)/python -m tests.bench.search
+
 .PHONY: lock
 lock: $(INSTALLED) ## Write requirements/ anew from pyproject.toml, with hashes
 	@$(BIN)/uv pip compile -q pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -o requirements/dev.txt
