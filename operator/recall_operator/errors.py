@@ -96,6 +96,12 @@ _TERMINAL: Final = frozenset(
 _DENIED: Final = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "NotAuthorizedException"})
 
 
+_MISSING: Final = NOT_FOUND | {"NoSuchHostedZone"}
+"""Of what parts look for themselves they expect that it may be missing; what is left here, the platform names."""
+
+_IN_THE_WAY: Final = frozenset({"DeleteConflict", "DeleteConflictException"})
+
+
 def aws_code(error: BaseException) -> str | None:
     """Return AWS's code of `error`, such as `ResourceNotFoundException`; None when it is no answer of AWS."""
     if isinstance(error, ClientError):
@@ -121,6 +127,12 @@ def _classify_aws(error: ClientError) -> Failure:
         )
     if code in _DENIED:
         return Failure("AccessDenied", f"{message}. Give the operator's IAM role the right to {operation}.")
+    if code in _MISSING:
+        remedy = "Make what the platform document names, or correct the document; it is tried again."
+        return Failure("Missing", f"{message} ({code}). {remedy}")
+    if code in _IN_THE_WAY:
+        remedy = "Take off what others put on it, or set the part's field in spec.deletionPolicy to Retain"
+        return Failure("InTheWay", f"{message} ({code}). {remedy}; it is tried again.")
     return Failure("AWSError", f"{message} ({code}); it is tried again.")
 
 

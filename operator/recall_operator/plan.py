@@ -117,11 +117,15 @@ class Assessment:
     resources: tuple[ResourceStatus, ...] = ()
     terminal: bool = field(default=False)
     """Whether only a change of the spec (or of what is in the way) can help."""
+    waits_for_others: bool = False
+    """Whether nothing but another part's progress can move it."""
 
 
-def progressing(reason: str, message: str, resources: tuple[ResourceStatus, ...] = ()) -> Assessment:
+def progressing(
+    reason: str, message: str, resources: tuple[ResourceStatus, ...] = (), *, waits_for_others: bool = False
+) -> Assessment:
     """Return the assessment of a part that needs no change but time."""
-    return Assessment(PartState.PROGRESSING, reason, message, resources=resources)
+    return Assessment(PartState.PROGRESSING, reason, message, resources=resources, waits_for_others=waits_for_others)
 
 
 def _text(value: Any) -> str:

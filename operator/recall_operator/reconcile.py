@@ -191,7 +191,15 @@ class Reconciler:
         if not settled and all(item.state is PartState.READY for item in verdicts):
             self._count_first_ready(subject.instance.metadata)
         moved = await self._report(subject, reported(subject, verdicts, _now(), asked.problems))
-        return _outcome(verdicts, failed=bool(failures) or any(item.failure for item in seen.values()), moved=moved)
+        troubles = [*failures.values(), *(item.failure for item in seen.values() if item.failure)]
+        moving = any(
+            not isinstance(found, Failure)
+            and found.state is PartState.PROGRESSING
+            and not found.waits_for_others
+            and name not in failures
+            for name, found in assessments.items()
+        )
+        return _outcome(verdicts, failed=any(not item.terminal for item in troubles), moved=moved, moving=moving)
 
     def _count_first_ready(self, metadata: Metadata) -> None:
         if metadata.uid in self._new:
@@ -347,12 +355,19 @@ def _settled(subject: Subject) -> bool:
     )
 
 
-def _outcome(verdicts: Sequence[Verdict], *, failed: bool, moved: bool) -> Outcome:
-    if any(item.terminal for item in verdicts):
-        return Outcome.SETTLED
+def _outcome(verdicts: Sequence[Verdict], *, failed: bool, moved: bool, moving: bool) -> Outcome:
+    """Say when to look again. A part that is stalled stops nothing but itself and those that wait for it.
+
+    Args:
+        verdicts: what the pass found of each part.
+        failed: whether there was an error that may pass.
+        moved: whether the status says something new.
+        moving: whether a part is on its way by itself.
+    """
     if failed:
         return Outcome.FAILED
-    if all(item.state is PartState.READY for item in verdicts):
+    stalled = any(item.terminal for item in verdicts)
+    if all(item.state is PartState.READY for item in verdicts) or (stalled and not moved and not moving):
         return Outcome.SETTLED
     return Outcome.MOVED if moved else Outcome.PROGRESSING
 

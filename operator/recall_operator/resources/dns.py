@@ -176,7 +176,7 @@ class Dns:
             return Assessment(PartState.PROGRESSING, "Updating", message, tuple(changes), resources)
         if not load_balancer:
             message = f"{subject.instance.api_hostname} is written as soon as the Ingress has a load balancer."
-            return progressing("WaitingForLoadBalancer", message, resources)
+            return progressing("WaitingForLoadBalancer", message, resources, waits_for_others=True)
         return Assessment(PartState.READY, "Available", "All names are written.", resources=resources)
 
     def _write(

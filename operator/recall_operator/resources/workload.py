@@ -90,7 +90,8 @@ class Workload:
             if (change := self._change(manifest, observed[manifest["kind"]], uid, waits_for))
         )
         if changes and missing:
-            return Assessment(PartState.PROGRESSING, "Waiting", f"Waits for {waits_for}.", changes, resources)
+            message = f"Waits for {waits_for}."
+            return Assessment(PartState.PROGRESSING, "Waiting", message, changes, resources, waits_for_others=True)
         if changes:
             message = "Kubernetes objects are being applied."
             return Assessment(PartState.PROGRESSING, "Updating", message, changes, resources)

@@ -272,6 +272,20 @@ async def test_a_foreign_table_is_reported_and_never_touched(tags: dict[str, str
     assert world.aws.tables[TABLE] == foreign
 
 
+async def test_a_stalled_part_stops_nothing_but_itself() -> None:
+    world = World()
+    world.aws.tables[TABLE] = {"TableStatus": "ACTIVE", "TableArn": f"arn:aws:dynamodb:r:a:table/{TABLE}", "tags": {}}
+    world.aws.tables[TABLE] |= {"KeySchema": [], "recovery": False, "expiry": None}
+    key = world.kubernetes.put_instance(HOST)
+    assert await world.settle(key) is Outcome.SETTLED
+    assert world.kubernetes.condition(key, "TablesReady")["reason"] == "NotOwned"
+    for part in ("IdentityReady", "AccessReady", "DNSReady", "WorkloadReady"):
+        assert world.kubernetes.condition(key, part)["status"] == "True"
+    world.forget_writes()
+    await world.once(key)
+    assert world.writes == []
+
+
 async def test_a_rebuilt_cluster_takes_its_things_back_when_asked() -> None:
     world = World()
     keep = {"deletionPolicy": dict.fromkeys(("tables", "signIn", "access", "dns"), "Retain")}
