@@ -171,6 +171,11 @@ def run_pod(instance: Instance, folder: Path, *, seconds: float = 30, **changes:
 
 @pytest.fixture(scope="session")
 def instance(emulator: Any, bedrock: Any) -> Instance:
+    return make_instance(emulator, bedrock)
+
+
+def make_instance(emulator: Any, bedrock: Any) -> Instance:
+    """Make tables, a user pool and a client, as the operator and the account's stack do."""
     suffix = uuid.uuid4().hex[:8]
     dynamodb = emulator.client("dynamodb")
     names = [f"api-memories-{suffix}", f"api-users-{suffix}"]

@@ -88,6 +88,8 @@ def test_the_api_may_do_what_its_contract_lists_on_its_own_tables() -> None:
     assert statements["UserPool"]["Action"] == list(contract.USER_POOL_ACTIONS)
     pool = platform().identity.user_pool_id
     assert statements["UserPool"]["Resource"] == [f"arn:aws:cognito-idp:eu-west-1:000000000000:userpool/{pool}"]
+    assert statements["Profiles"]["Action"] == list(contract.BEDROCK_DISCOVERY_ACTIONS)
+    assert statements["Profiles"]["Resource"] == ["*"]
     assert "Guardrail" not in statements
     guarded = access_policy(subject(guardrail={"id": "gr1", "version": "1"}))["Statement"][-1]
     assert guarded["Resource"] == ["arn:aws:bedrock:eu-west-1:000000000000:guardrail/gr1"]
