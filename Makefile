@@ -97,6 +97,10 @@ bench-recall: $(INSTALLED) ## Measure how well search finds things, mem0 beside 
 bench-search: $(INSTALLED) ## Measure searches at 100 to 50,000 memories; build/bench/search.json
 	@$(BIN)/python -m tests.bench.search
 
+.PHONY: bench-operator
+bench-operator: $(INSTALLED) ## Measure the operator at 10, 100, 1,000 instances beside a naive one (an hour); JSON in build/bench/
+	@$(BIN)/python -m tests.bench.operator
+
 .PHONY: lock
 lock: $(INSTALLED) ## Write requirements/ anew from pyproject.toml, with hashes
 	@$(BIN)/uv pip compile -q pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -o requirements/dev.txt

@@ -158,14 +158,15 @@ class Lease:
     def _manifest(self, holder: str, onto: dict[str, Any] | None) -> dict[str, Any]:
         spec = onto["spec"] if onto else {}
         now = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-        same = spec.get("holderIdentity") == holder
+        same = spec.get("holderIdentity", "") == holder
         version = {"resourceVersion": onto["metadata"]["resourceVersion"]} if onto else {}
         return {
             "apiVersion": "coordination.k8s.io/v1",
             "kind": KIND,
             "metadata": {"namespace": self._key.namespace, "name": self._key.name, **version},
             "spec": {
-                "holderIdentity": holder,
+                # An empty holder is refused: who applies without the field gives it up.
+                **({"holderIdentity": holder} if holder else {}),
                 "leaseDurationSeconds": int(DURATION_SECONDS),
                 "acquireTime": spec["acquireTime"] if same and "acquireTime" in spec else now,
                 "renewTime": now,

@@ -113,14 +113,21 @@ async def run(options: argparse.Namespace, platform: Platform) -> None:
     server = health.serve(state, options.port)
     beat = asyncio.create_task(_beat(state), name="beat")
     standby = asyncio.create_task(lease.acquire(), name="standby")
+    stop = asyncio.Event()
+
+    def end() -> None:
+        stop.set()
+        standby.cancel()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        # The first process of a container has no default for signals. Kopf's own handlers come with its watches.
-        asyncio.get_running_loop().add_signal_handler(number, standby.cancel)
+        # The first process of a container has no default for signals. Kopf's own handlers come with its watches; a
+        # signal between the two is kept in `stop`.
+        asyncio.get_running_loop().add_signal_handler(number, end)
     try:
         state.ready = True  # A standby is all that it should be.
         await standby
         state.ready = False
-        await _lead(options, platform, state, lease)
+        await _lead(options, platform, state, lease, stop)
     except asyncio.CancelledError:
         _log.info("stopped while standing by")
     finally:
@@ -130,7 +137,9 @@ async def run(options: argparse.Namespace, platform: Platform) -> None:
         _log.info("stopped")
 
 
-async def _lead(options: argparse.Namespace, platform: Platform, state: health.Health, lease: Lease) -> None:
+async def _lead(
+    options: argparse.Namespace, platform: Platform, state: health.Health, lease: Lease, stop: asyncio.Event
+) -> None:
     aws = Inventory(
         RecordBatches(Aws(platform.aws.region)),
         platform.cluster.name,
@@ -151,6 +160,7 @@ async def _lead(options: argparse.Namespace, platform: Platform, state: health.H
             registry=registry(watcher),
             settings=settings(),
             standalone=True,
+            stop_flag=stop,
             # Without it Kopf asks for the Unix user's name, and a container's numeric user has none.
             identity=Identity(socket.gethostname()),
             namespaces=options.namespace,

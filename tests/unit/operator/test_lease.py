@@ -44,6 +44,7 @@ class Store:
             raise ApiServerError(0, "NoAnswer", what)
 
     def _store(self, manifest: dict[str, Any], version: int) -> dict[str, Any]:
+        assert manifest["spec"].get("holderIdentity", "nobody"), "the API server refuses an empty holder"
         self.lease = copy.deepcopy(manifest)
         self.lease["metadata"]["resourceVersion"] = str(version)
         return copy.deepcopy(self.lease)
@@ -51,7 +52,7 @@ class Store:
     @property
     def holder(self) -> str:
         assert self.lease is not None
-        return str(self.lease["spec"]["holderIdentity"])
+        return str(self.lease["spec"].get("holderIdentity", ""))
 
 
 class Stop(Exception):  # noqa: N818 - ends a loop that has no end of its own

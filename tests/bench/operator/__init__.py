@@ -1,0 +1,1 @@
+"""The operator at scale, beside a naive one."""
