@@ -26,7 +26,7 @@ _FIELDS: Final = 5
 _LOOK_BACK_DAYS: Final = (1, 8, 40, 400, 1600)
 """How far to look for the last time that an expression came true: four years hold every 29th of February."""
 
-_MOST_EVENTS: Final = 20_000
+_MOST_EVENTS: Final = 5_000
 """Events without a change of state after which none is expected; a window that opens every minute has 1,440 a day."""
 
 
