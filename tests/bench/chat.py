@@ -15,18 +15,28 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from recall_local.bedrock import server as bedrock_server
 from tests.integration.api.conftest import MODELS, make_instance, run_pod
-from tests.integration.conftest import new_bedrock, new_emulator
+from tests.integration.conftest import Bedrock, Server, free_port, new_emulator
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     import httpx
 
-ROUNDS = 150
+ROUNDS = 100
 WARM_UP = 20
 OUTPUT = Path("build/bench/chat.json")
 QUESTION = "Where is the blue bicycle?"
+
+
+def quick_bedrock(folder: Path) -> Bedrock:
+    """Return a Bedrock emulator whose model writes without pauses, not started."""
+    port = free_port()
+    endpoint = f"http://127.0.0.1:{port}"
+    command = bedrock_server.command("127.0.0.1", port, log_folder=folder, word_delay=0)
+    server = Server(command, folder / "bedrock.log", lambda: bedrock_server.is_ready(endpoint))
+    return Bedrock(endpoint=endpoint, folder=folder, server=server)
 
 
 def direct(client: Any) -> float:
@@ -82,12 +92,12 @@ def quantiles(values: list[float]) -> dict[str, float]:
 def main() -> None:
     """Measure and write the figures."""
     folders = [Path(tempfile.mkdtemp(prefix=f"bench-{name}-")) for name in ("aws", "bedrock", "pod")]
-    emulator, bedrock = new_emulator(folders[0]), new_bedrock(folders[1])
+    emulator, bedrock = new_emulator(folders[0]), quick_bedrock(folders[1])
     emulator.server.start()
     bedrock.server.start()
     try:
         instance = make_instance(emulator, bedrock)
-        pod = run_pod(instance, folders[2], RECALL_FREE_BUDGET="1000000000")
+        pod = run_pod(instance, folders[2], seconds=60, RECALL_FREE_BUDGET="1000000000")
         try:
             with pod.client(instance.sign_in("bench")["access_token"]) as user:
                 user.post("/v1/memories", json={"text": "The blue bicycle stands in the cellar."}).raise_for_status()
