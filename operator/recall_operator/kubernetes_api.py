@@ -31,12 +31,16 @@ KINDS: Final[dict[str, tuple[str, str]]] = {
     "Deployment": ("apps/v1", "deployments"),
     "Ingress": ("networking.k8s.io/v1", "ingresses"),
     "PodDisruptionBudget": ("policy/v1", "poddisruptionbudgets"),
+    "HorizontalPodAutoscaler": ("autoscaling/v2", "horizontalpodautoscalers"),
+    "NetworkPolicy": ("networking.k8s.io/v1", "networkpolicies"),
+    "HTTPRoute": ("gateway.networking.k8s.io/v1", "httproutes"),
     "Lease": ("coordination.k8s.io/v1", "leases"),
+    "Event": ("events.k8s.io/v1", "events"),
 }
 """apiVersion and plural of every kind that the operator touches."""
 
-_QUIET: Final = frozenset({"Lease"})
-"""Written so often that a log line each would tell nothing."""
+_QUIET: Final = frozenset({"Lease", "Event"})
+"""Written often, or beside a log line of its own."""
 
 
 @dataclass(frozen=True)

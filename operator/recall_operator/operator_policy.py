@@ -11,7 +11,7 @@ import json
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from recall_operator.models.base import GROUP
 from recall_operator.ownership import CLUSTER_TAG
@@ -57,9 +57,20 @@ def grants(platform: Platform) -> tuple[Grant, ...]:
                 "dynamodb:CreateTable": "make an instance's tables",
                 "dynamodb:UpdateContinuousBackups": "switch point-in-time recovery as the spec says",
                 "dynamodb:UpdateTimeToLive": "let expired items be deleted",
-                "dynamodb:UpdateTable": "switch deletion protection as the spec says",
+                "dynamodb:UpdateTable": "switch deletion protection, billing and key as the spec says",
             },
             tables,
+        ),
+        *(_restore_grants(region, account) if platform.access.restores else ()),
+        Grant(
+            "TablesEncrypt",
+            {
+                "kms:CreateGrant": "let DynamoDB use the key that spec.tables.kmsKeyArn names",
+                "kms:Decrypt": "DynamoDB asks for it when a table with such a key is made or restored",
+                "kms:DescribeKey": "DynamoDB looks at the key before it uses it",
+            },
+            (f"arn:aws:kms:{region}:{account}:key/*",),
+            {"StringEquals": {"kms:ViaService": f"dynamodb.{region}.amazonaws.com"}},
         ),
         Grant(
             "TablesDelete",
@@ -71,6 +82,11 @@ def grants(platform: Platform) -> tuple[Grant, ...]:
         ),
         # Tagging is not bounded by the resource (some implementations check it against none), but by the tags: the
         # operator's own and no others. Reading tags shows no data.
+        Grant(
+            "TablesTag",
+            {"dynamodb:TagResource": "mark tables as the instance's or released, and with the tags that the spec adds"},
+            ("*",),
+        ),
         Grant("MarksRead", {"dynamodb:ListTagsOfResource": "who owns a table"}, ("*",)),
         # Account-wide lists, shared by all instances; neither can be bounded by a resource.
         Grant(
@@ -84,7 +100,6 @@ def grants(platform: Platform) -> tuple[Grant, ...]:
         Grant(
             "Marks",
             {
-                "dynamodb:TagResource": "mark tables as the instance's, and as released when it goes",
                 "dynamodb:UntagResource": "take the mark of release off when a table is adopted",
                 "eks:TagResource": "mark associations as the instance's",
             },
@@ -158,6 +173,28 @@ def grants(platform: Platform) -> tuple[Grant, ...]:
                 "route53:ChangeResourceRecordSets": "write, mend and delete them together with their ownership records",
             },
             (f"arn:aws:route53:::hostedzone/{platform.dns.hosted_zone_id}",),
+        ),
+    )
+
+
+_RESTORE_DATA: Final = ("BatchWriteItem", "DeleteItem", "GetItem", "PutItem", "Query", "Scan", "UpdateItem")
+"""Source: DynamoDB Developer Guide, Using IAM with DynamoDB backup and restore."""
+
+
+def _restore_grants(region: str, account: str) -> tuple[Grant, ...]:
+    tables = f"arn:aws:dynamodb:{region}:{account}:table/*"
+    data = {
+        f"dynamodb:{name}": "AWS lets only those restore who may do this to the new table" for name in _RESTORE_DATA
+    }
+    return (
+        Grant(
+            "TablesRestore",
+            {
+                "dynamodb:RestoreTableFromBackup": "fill a new table from a backup (restoreFrom.backupArn)",
+                "dynamodb:RestoreTableToPointInTime": "fill a new table from a moment of another (restoreFrom)",
+                **data,
+            },
+            (tables, f"{tables}/backup/*"),
         ),
     )
 

@@ -83,6 +83,15 @@ class WebFacts(PlatformModel):
         return f"{self.scheme}://{hostname}" + (f":{self.port}" if self.port else "")
 
 
+class GatewayFacts(PlatformModel):
+    """A Gateway of the Gateway API that instances may attach their routes to."""
+
+    name: str
+    namespace: str
+    dns_name: HostName
+    """Name of its load balancer, which the API's DNS name points to."""
+
+
 class IngressFacts(PlatformModel):
     """How requests from outside reach the API's pods."""
 
@@ -93,6 +102,8 @@ class IngressFacts(PlatformModel):
 
     Source: AWS General Reference, Elastic Load Balancing endpoints.
     """
+    gateway: GatewayFacts | None = None
+    """For instances with spec.api.route HTTPRoute; none means that there is no Gateway, nor its custom resources."""
 
 
 class AccessFacts(PlatformModel):
@@ -102,6 +113,12 @@ class AccessFacts(PlatformModel):
     """Managed policy that every such role gets as its permissions boundary; none means no boundary.
 
     With one, the operator's own right to make roles can't be used to gain rights beyond it.
+    """
+
+    restores: bool = False
+    """Whether the operator may fill new tables from backups (spec.tables.*.restoreFrom).
+
+    AWS lets only those restore who may also read and write items, so without it the operator can't see memories.
     """
 
 

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     from recall_operator.queue import WorkQueue
 
-OWNED_KINDS: Final = tuple(kind for kind in KINDS if kind not in (KIND, "Lease"))
+OWNED_KINDS: Final = tuple(kind for kind in KINDS if kind not in (KIND, "Lease", "Event", "HTTPRoute"))
+"""What is watched. Not HTTPRoute, a kind that many clusters do not have: the resync finds what others change there."""
 
 
 def fingerprint(metadata: Mapping[str, Any]) -> tuple[Any, ...]:

@@ -23,10 +23,23 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 - apiGroups: [apps]
   resources: [deployments]
   verbs: [create, delete, get, list, patch, watch]
-# The API's way in, for the same reasons; its status names the load balancer.
-- apiGroups: [networking.k8s.io]
-  resources: [ingresses]
+# How many pods the autoscaler may run (spec.api.autoscaling), for the same reasons.
+- apiGroups: [autoscaling]
+  resources: [horizontalpodautoscalers]
   verbs: [create, delete, get, list, patch, watch]
+# The API's way in where spec.api.route is HTTPRoute: not watched, as many clusters do not have the kind.
+- apiGroups: [gateway.networking.k8s.io]
+  resources: [httproutes]
+  verbs: [create, delete, get, patch]
+# The API's way in, for the same reasons, whose status names the load balancer; and who may reach the pods
+# (spec.api.networkPolicy).
+- apiGroups: [networking.k8s.io]
+  resources: [ingresses, networkpolicies]
+  verbs: [create, delete, get, list, patch, watch]
+# What people see in `kubectl describe`: create for the first time, patch to count. (A server-side apply asks for both.)
+- apiGroups: [events.k8s.io]
+  resources: [events]
+  verbs: [create, patch]
 # How many pods may be missing during a drain, for the same reasons.
 - apiGroups: [policy]
   resources: [poddisruptionbudgets]

@@ -18,6 +18,9 @@ _DROPPED = ("title", "additionalProperties", "$defs")
 the API server's strict field validation (kubectl's default) refuses them with their path.
 """
 
+_MAY_BE_ABSENT = "x-may-be-absent"
+"""Marks, while the schema is made, an object for which absent has a meaning: it gets no default."""
+
 _ROOT_RULES = validations(
     (
         "self.metadata.name.matches('^[a-z0-9]([a-z0-9-]*[a-z0-9])?$') && self.metadata.name.size() <= 50",
@@ -41,12 +44,13 @@ def _structural(node: Any, definitions: dict[str, Any]) -> Any:
         rest = {
             key: value for key, value in node.items() if key != "anyOf" and not (key == "default" and value is None)
         }
-        return _structural({**variants[0], **rest}, definitions)
+        optional = {_MAY_BE_ABSENT: True} if len(node["anyOf"]) > 1 else {}
+        return _structural({**variants[0], **rest, **optional}, definitions)
     result: dict[str, Any] = {}
     for key, value in node.items():
         if key == "properties":
             result[key] = {name: _structural(field, definitions) for name, field in value.items()}
-        elif key not in _DROPPED:
+        elif key not in _DROPPED or (key == "additionalProperties" and value is not False):
             result[key] = _structural(value, definitions)
     return result
 
@@ -60,9 +64,18 @@ def _with_object_defaults(node: dict[str, Any]) -> dict[str, Any]:
     for name, field in node.get("properties", {}).items():
         _with_object_defaults(field)
         optional = name not in node.get("required", [])
-        if optional and field.get("type") == "object" and not field.get("required"):
+        absent = field.get(_MAY_BE_ABSENT, False)
+        if optional and not absent and "properties" in field and not field.get("required"):
             inner = field.get("properties", {}).items()
             field["default"] = {key: value["default"] for key, value in inner if "default" in value}
+    return node
+
+
+def _without_marks(node: Any) -> Any:
+    if isinstance(node, list):
+        return [_without_marks(item) for item in node]
+    if isinstance(node, dict):
+        return {key: _without_marks(value) for key, value in node.items() if key != _MAY_BE_ABSENT}
     return node
 
 
@@ -76,7 +89,7 @@ def _spec_schema() -> dict[str, Any]:
     schema = _schema(RecallInstanceSpec)
     models = schema["properties"]["models"]["properties"]
     models["chat"]["default"] = RecallInstanceSpec(hostname="any.example").models.chat
-    return _with_object_defaults(schema)
+    return dict(_without_marks(_with_object_defaults(schema)))
 
 
 def custom_resource_definition() -> dict[str, Any]:
@@ -124,7 +137,7 @@ def custom_resource_definition() -> dict[str, Any]:
                                 "kind": {"type": "string"},
                                 "metadata": {"type": "object"},
                                 "spec": _spec_schema(),
-                                "status": _schema(RecallInstanceStatus),
+                                "status": _without_marks(_schema(RecallInstanceStatus)),
                             },
                             **_ROOT_RULES,
                         }

@@ -8,7 +8,17 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from recall_operator.hibernation import check_cron, check_zone
+from recall_operator.models.api_spec import Autoscaling, NetworkPolicy, RouteKind
 from recall_operator.models.base import Quantity, ResourceModel, immutable_when_set, validations
+from recall_operator.models.data_spec import (
+    BILLING_RULE,
+    RESTORE_SCHEMA,
+    TAG_RULES,
+    Billing,
+    RestoreFrom,
+    TableKeyArn,
+    TagValue,
+)
 
 HOSTNAME_PATTERN = r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?[.])+[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
 _LOOPBACK_URL = "^http://(localhost|127[.]0[.]0[.]1|[a-z0-9.-]+[.]localhost)(:[0-9]+)?(/.*)?$"
@@ -33,6 +43,8 @@ SignInUrl = Annotated[
     ),
 ]
 
+IdentityProvider = Annotated[str, Field(min_length=1, max_length=32, pattern=r"^[A-Za-z0-9_.-]+$")]
+
 ModelId = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9.:_-]*$")]
 """A Bedrock model id without the prefix of an inference profile, such as `amazon.nova-lite-v1:0`."""
 
@@ -55,6 +67,7 @@ class DnsMode(StrEnum):
     """Who writes the instance's DNS records."""
 
     ROUTE53 = "Route53"
+    EXTERNAL_DNS = "ExternalDNS"
     NONE = "None"
 
 
@@ -116,6 +129,24 @@ class Api(ResourceModel):
         le=50,
         description="Pods of the API while awake. To stop them all, set spec.hibernation.mode to Asleep instead of 0.",
     )
+    autoscaling: Autoscaling | None = Field(
+        default=None,
+        description="Let Kubernetes choose the number of pods; absent means spec.api.replicas.",
+        json_schema_extra=validations(
+            (
+                "self.minReplicas <= self.maxReplicas",
+                "spec.api.autoscaling.minReplicas must not be above spec.api.autoscaling.maxReplicas; "
+                "raise the maximum or lower the minimum",
+            )
+        ),
+    )
+    route: RouteKind = Field(
+        default=RouteKind.INGRESS,
+        description="How requests reach the pods. HTTPRoute needs a Gateway that the platform document names.",
+    )
+    network_policy: NetworkPolicy | None = Field(
+        default=None, description="Let only some pods and addresses reach the pods; absent means not managed."
+    )
     resources: Resources = Field(
         default_factory=Resources,
         description="Resources of one pod.",
@@ -147,6 +178,11 @@ class Table(ResourceModel):
             "Name of the table; absent means recall.<cluster>.<namespace>.<name>.<table>. It can't be changed later."
         ),
     )
+    restore_from: RestoreFrom | None = Field(
+        default=None,
+        description="Fill the table from a backup when it is made; absent means empty. It can't be changed later.",
+        json_schema_extra=RESTORE_SCHEMA,
+    )
 
 
 class Tables(ResourceModel):
@@ -163,6 +199,21 @@ class Tables(ResourceModel):
             "Let DynamoDB refuse to delete the tables; absent means not managed. With deletionPolicy.tables Delete the "
             "operator lifts it before it deletes them."
         ),
+    )
+    billing: Billing | None = Field(
+        default=None,
+        description="How both tables are paid; absent means made on demand and not managed afterwards.",
+        json_schema_extra=validations(BILLING_RULE),
+    )
+    kms_key_arn: TableKeyArn | None = Field(
+        default=None,
+        description="KMS key that encrypts both tables; absent means not managed (a new table gets AWS's own key).",
+    )
+    tags: dict[str, TagValue] = Field(
+        default_factory=dict,
+        max_length=40,
+        description="Further tags of both tables; a tag that is taken out here stays on the tables.",
+        json_schema_extra=validations(*TAG_RULES),
     )
 
 
@@ -189,6 +240,19 @@ class SignIn(ResourceModel):
     )
     refresh_token_days: int = Field(
         default=30, ge=1, le=3650, description="Days after which a user must sign in again (1 to 3650)."
+    )
+    identity_providers: list[IdentityProvider] = Field(
+        default_factory=lambda: ["COGNITO"],
+        min_length=1,
+        max_length=20,
+        description="Where users may sign in: COGNITO and names of providers of the platform's user pool.",
+        json_schema_extra={"x-kubernetes-list-type": "set", "default": ["COGNITO"]},
+    )
+    token_revocation: bool = Field(
+        default=True, description="Let signing out end refresh tokens and the access tokens made with them."
+    )
+    prevent_user_existence_errors: bool = Field(
+        default=True, description="Answer a wrong password and an unknown user alike."
     )
 
 
@@ -261,7 +325,10 @@ class Dns(ResourceModel):
 
     mode: DnsMode = Field(
         default=DnsMode.ROUTE53,
-        description="Route53: the operator writes <hostname> and api.<hostname>. None: somebody else does.",
+        description=(
+            "Route53: the operator writes <hostname> and api.<hostname>. ExternalDNS: it annotates the Ingress or "
+            "HTTPRoute, and external-dns writes api.<hostname>. None: somebody else writes them."
+        ),
     )
 
 
@@ -368,6 +435,14 @@ class RecallInstanceSpec(ResourceModel):
                 "users.name",
                 "spec.tables.users.name can't be changed: data would stay behind in the old table; "
                 "create another instance and move the data by export and import",
+            ),
+            *(
+                immutable_when_set(
+                    f"{role}.restoreFrom",
+                    f"spec.tables.{role}.restoreFrom can't be changed, added or removed: a table is filled only when "
+                    "it is made; create another instance to restore",
+                )
+                for role in ("memories", "users")
             ),
             (
                 "!has(self.memories.name) || !has(self.users.name) || self.memories.name != self.users.name",

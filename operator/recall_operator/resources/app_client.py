@@ -84,14 +84,14 @@ def wanted_settings(subject: Subject) -> dict[str, Any]:
         "AllowedOAuthScopes": sorted(contract.SIGN_IN_SCOPES),
         "CallbackURLs": sorted({f"{origin}/callback", *spec.callback_urls}),
         "LogoutURLs": sorted({f"{origin}/", *spec.logout_urls}),
-        "SupportedIdentityProviders": ["COGNITO"],
+        "SupportedIdentityProviders": sorted(spec.identity_providers),
         "ExplicitAuthFlows": ["ALLOW_REFRESH_TOKEN_AUTH", "ALLOW_USER_SRP_AUTH"],
         "AccessTokenValidity": spec.access_token_minutes,
         "IdTokenValidity": spec.id_token_minutes,
         "RefreshTokenValidity": spec.refresh_token_days,
         "TokenValidityUnits": {"AccessToken": "minutes", "IdToken": "minutes", "RefreshToken": "days"},
-        "EnableTokenRevocation": True,
-        "PreventUserExistenceErrors": "ENABLED",
+        "EnableTokenRevocation": spec.token_revocation,
+        "PreventUserExistenceErrors": "ENABLED" if spec.prevent_user_existence_errors else "LEGACY",
     }
 
 

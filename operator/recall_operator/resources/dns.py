@@ -131,7 +131,7 @@ class Dns:
 
     async def observe(self, subject: Subject, clients: Clients) -> ObservedNames:
         """Read the zone; nothing when somebody else writes the names."""
-        if subject.instance.spec.dns.mode is DnsMode.NONE:
+        if subject.instance.spec.dns.mode is not DnsMode.ROUTE53:
             return {}
         zone = subject.platform.dns.hosted_zone_id
         records = await clients.aws.pages(
@@ -149,6 +149,12 @@ class Dns:
         spec, platform = subject.instance.spec, subject.platform
         if spec.dns.mode is DnsMode.NONE:
             return Assessment(PartState.READY, "NotManaged", "spec.dns.mode is None: somebody else writes the names.")
+        if spec.dns.mode is DnsMode.EXTERNAL_DNS:
+            message = (
+                f"external-dns writes {subject.instance.api_hostname}; {spec.hostname} must point to "
+                f"{platform.web.distribution.dns_name} by other means."
+            )
+            return Assessment(PartState.READY, "ExternalDNS", message)
         zone = platform.dns.zone_name
         if spec.hostname != zone and not spec.hostname.endswith(f".{zone}"):
             message = (

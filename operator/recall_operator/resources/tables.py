@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from recall_api import contract
@@ -22,6 +22,14 @@ from recall_operator.plan import (
     differences,
     progressing,
 )
+from recall_operator.resources.table_settings import (
+    KEY_SCHEMA,
+    billing_text,
+    creation,
+    creation_fields,
+    restored_from,
+    settings_updates,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,14 +39,6 @@ if TYPE_CHECKING:
 ROLES: Final = ("memories", "users")
 _NAME_LIMIT: Final = 255
 """Source: DynamoDB, Naming rules."""
-
-_KEY_SCHEMA: Final = (
-    {"AttributeName": contract.PARTITION_KEY, "KeyType": "HASH"},
-    {"AttributeName": contract.SORT_KEY, "KeyType": "RANGE"},
-)
-_ATTRIBUTES: Final = tuple(
-    {"AttributeName": name, "AttributeType": "S"} for name in (contract.PARTITION_KEY, contract.SORT_KEY)
-)
 
 
 @dataclass(frozen=True)
@@ -50,11 +50,16 @@ class ObservedTable:
     keys: tuple[tuple[str, str], ...]
     """Attribute and key type of each part of the primary key."""
     billing: str
+    """As `table_settings.billing_text` writes it."""
     deletion_protection: bool
     tags: Mapping[str, str]
     recovery: bool
     time_to_live: str | None
     """Attribute of time to live; None when it is off."""
+    kms_key: str | None = None
+    """ARN of the key that encrypts it; None means AWS's own."""
+    restored: Mapping[str, Any] = field(default_factory=dict)
+    """AWS's RestoreSummary: what it was filled from; empty when it was made empty."""
 
     @property
     def owner(self) -> Owner | None:
@@ -79,6 +84,11 @@ def table_arn(subject: Subject, role: str) -> str:
     return f"arn:aws:dynamodb:{aws.region}:{aws.account_id}:table/{table_name(subject, role)}"
 
 
+def wanted_tags(subject: Subject) -> dict[str, str]:
+    """Return all tags of the instance's tables; the owner's win over the user's."""
+    return {**subject.instance.spec.tables.tags, **subject.owner.tags()}
+
+
 def _tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:
     return [{"Key": key, "Value": value} for key, value in tags.items()]
 
@@ -101,11 +111,16 @@ async def _observe_table(name: str, clients: Clients) -> ObservedTable | None:
         arn=table["TableArn"],
         state=table["TableStatus"],
         keys=tuple((key["AttributeName"], key["KeyType"]) for key in table["KeySchema"]),
-        billing=table.get("BillingModeSummary", {}).get("BillingMode", "PROVISIONED"),
+        billing=billing_text(
+            table.get("BillingModeSummary", {}).get("BillingMode", "PROVISIONED"),
+            table.get("ProvisionedThroughput", {"ReadCapacityUnits": 0, "WriteCapacityUnits": 0}),
+        ),
         deletion_protection=bool(table.get("DeletionProtectionEnabled", False)),
         tags={tag["Key"]: tag["Value"] for tag in tags},
         recovery=recovery.get("PointInTimeRecoveryStatus") == "ENABLED",
         time_to_live=expiry.get("AttributeName") if expiry["TimeToLiveStatus"] in ("ENABLED", "ENABLING") else None,
+        kms_key=table.get("SSEDescription", {}).get("KMSMasterKeyArn"),
+        restored=table.get("RestoreSummary", {}),
     )
 
 
@@ -136,16 +151,19 @@ class Tables:
         name = table_name(subject, role)
         if found is None:
             return Assessment(
-                PartState.PROGRESSING, "Creating", f"Table {name} is being created.", (self._creation(subject, name),)
+                PartState.PROGRESSING, "Creating", f"Table {name} is being created.", (self._creation(subject, role),)
             )
         resource = (ResourceStatus(kind="Table", name=name, arn=found.arn, state=found.state),)
         rights = standing(
             found.owner, subject.owner, subject.instance.spec.adoption, released=RELEASED_TAG in found.tags
         )
+        source = getattr(subject.instance.spec.tables, role).restore_from
+        if found.owner is None and restored_from(source, found.restored):
+            rights = Standing.OURS
         if rights is Standing.REFUSED:
             message = refusal(f"Table {name}", found.owner, f"choose another name in spec.tables.{role}.name")
             return Assessment(PartState.BROKEN, "NotOwned", message, resources=resource, terminal=True)
-        if found.keys != tuple((key["AttributeName"], key["KeyType"]) for key in _KEY_SCHEMA):
+        if found.keys != tuple((key["AttributeName"], key["KeyType"]) for key in KEY_SCHEMA):
             message = (
                 f"Table {name} has the keys {found.keys}, not pk and sk: it is no table of Recall. "
                 f"Choose another name in spec.tables.{role}.name."
@@ -158,22 +176,11 @@ class Tables:
             return Assessment(PartState.PROGRESSING, "Updating", f"Table {name} is being changed.", changes, resource)
         return Assessment(PartState.READY, "Available", "Both tables are active.", resources=resource)
 
-    def _creation(self, subject: Subject, name: str) -> Change:
-        protection = subject.instance.spec.tables.deletion_protection
-        fields = {"billing": "PAY_PER_REQUEST", "keys": "pk, sk", "deletionProtection": bool(protection)}
-        call = AwsCall(
-            "dynamodb",
-            "create_table",
-            {
-                "TableName": name,
-                "KeySchema": list(_KEY_SCHEMA),
-                "AttributeDefinitions": list(_ATTRIBUTES),
-                "BillingMode": "PAY_PER_REQUEST",
-                "DeletionProtectionEnabled": bool(protection),
-                "Tags": _tag_list(subject.owner.tags()),
-            },
-        )
-        return Change(self.name, Action.CREATE, "Table", name, (call,), appearing(fields))
+    def _creation(self, subject: Subject, role: str) -> Change:
+        spec, name = subject.instance.spec.tables, table_name(subject, role)
+        source = getattr(spec, role).restore_from
+        call = creation(spec, source, name, wanted_tags(subject))
+        return Change(self.name, Action.CREATE, "Table", name, (call,), appearing(creation_fields(spec, source)))
 
     def _changes(self, subject: Subject, name: str, found: ObservedTable, rights: Standing) -> tuple[Change, ...]:
         spec = subject.instance.spec.tables
@@ -182,9 +189,10 @@ class Tables:
         def update(changed: tuple[Difference, ...], *calls: AwsCall, action: Action = Action.UPDATE) -> None:
             changes.append(Change(self.name, action, "Table", name, calls, changed))
 
-        wrong_tags = differences(subject.owner.tags(), found.tags)
+        tags = wanted_tags(subject)
+        wrong_tags = differences(tags, found.tags)
         if wrong_tags or RELEASED_TAG in found.tags:
-            calls = [AwsCall("dynamodb", "tag_resource", _tagging(found.arn, subject.owner.tags()))]
+            calls = [AwsCall("dynamodb", "tag_resource", _tagging(found.arn, tags))]
             if RELEASED_TAG in found.tags:
                 forget = {"ResourceArn": found.arn, "TagKeys": [RELEASED_TAG]}
                 calls.append(AwsCall("dynamodb", "untag_resource", forget))
@@ -205,12 +213,12 @@ class Tables:
                 (Difference("timeToLive", found.time_to_live, contract.TIME_TO_LIVE_ATTRIBUTE),),
                 AwsCall("dynamodb", "update_time_to_live", {"TableName": name, "TimeToLiveSpecification": expiry}),
             )
-        wanted = spec.deletion_protection
-        if wanted is not None and wanted != found.deletion_protection:
-            update(
-                (Difference("deletionProtection", found.deletion_protection, wanted),),
-                AwsCall("dynamodb", "update_table", {"TableName": name, "DeletionProtectionEnabled": wanted}),
-            )
+        waits_for = None
+        for changed, call in settings_updates(
+            spec, name, protection=found.deletion_protection, billing=found.billing, kms_key=found.kms_key
+        ):
+            changes.append(Change(self.name, Action.UPDATE, "Table", name, (call,), (changed,), waits_for=waits_for))
+            waits_for = f"its {changed.field}"
         return tuple(changes)
 
     def delete(self, subject: Subject, observed: ObservedTables) -> tuple[Change, ...] | None:

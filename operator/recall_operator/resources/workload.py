@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from kubernetes.utils.quantity import parse_quantity
 
 from recall_operator.kubernetes_api import ObjectKey
+from recall_operator.models.api_spec import RouteKind
 from recall_operator.models.status import ResourceStatus
 from recall_operator.ownership import Standing, standing
 from recall_operator.plan import (
@@ -40,7 +41,17 @@ if TYPE_CHECKING:
 LOAD_BALANCER: Final = "workload.loadBalancer"
 """Output: DNS name of the load balancer that the Ingress got."""
 
-_DELETION_ORDER: Final = ("Ingress", "Deployment", "PodDisruptionBudget", "Service", "ConfigMap", "ServiceAccount")
+_DELETION_ORDER: Final = (
+    "Ingress",
+    "HTTPRoute",
+    "HorizontalPodAutoscaler",
+    "Deployment",
+    "PodDisruptionBudget",
+    "NetworkPolicy",
+    "Service",
+    "ConfigMap",
+    "ServiceAccount",
+)
 
 ObservedObjects = dict[str, dict[str, Any] | None]
 """The live object of each kind."""
@@ -55,13 +66,18 @@ class Workload:
 
     async def observe(self, subject: Subject, clients: Clients) -> ObservedObjects:
         """Read all objects."""
-        keys = [ObjectKey(kind, subject.owner.namespace, object_name(subject)) for kind in _DELETION_ORDER]
+        # Without a Gateway there may be no such kind, nor a right to read it.
+        gateway = subject.platform.ingress.gateway
+        kinds = [kind for kind in _DELETION_ORDER if kind != "HTTPRoute" or gateway]
+        keys = [ObjectKey(kind, subject.owner.namespace, object_name(subject)) for kind in kinds]
         found = await asyncio.gather(*(clients.kubernetes.get(key) for key in keys))
-        return dict(zip(_DELETION_ORDER, found, strict=True))
+        return dict.fromkeys(_DELETION_ORDER) | dict(zip(kinds, found, strict=True))
 
     def outputs(self, subject: Subject, observed: ObservedObjects) -> Mapping[str, str]:
         """Tell the load balancer's name once the Ingress has one."""
-        del subject
+        gateway = subject.platform.ingress.gateway
+        if subject.instance.spec.api.route is RouteKind.HTTP_ROUTE:
+            return {LOAD_BALANCER: gateway.dns_name} if gateway and observed["HTTPRoute"] else {}
         ingress = observed["Ingress"] or {}
         points = ingress.get("status", {}).get("loadBalancer", {}).get("ingress", [])
         hostname = points[0].get("hostname") if points else None
@@ -71,6 +87,12 @@ class Workload:
         """Apply what is missing or differs; then say how the pods are."""
         resources = _resources(subject, observed)
         uid = subject.owner.uid
+        if subject.instance.spec.api.route is RouteKind.HTTP_ROUTE and subject.platform.ingress.gateway is None:
+            message = (
+                "spec.api.route is HTTPRoute, but the platform document names no Gateway. "
+                "Set ingress.gateway there, or spec.api.route to Ingress."
+            )
+            return Assessment(PartState.BROKEN, "NoGateway", message, resources=resources, terminal=True)
         rights = standing(None, subject.owner, subject.instance.spec.adoption)
         for kind, live in observed.items():
             if live and not _owned(live, uid) and (rights is Standing.REFUSED or _controlled(live)):
@@ -84,10 +106,18 @@ class Workload:
         waits_for = ", ".join(missing) or None
         tables = {role: table_name(subject, role) for role in ROLES}
         environment = configuration(subject, outputs.get(CLIENT_ID, KNOWN_AFTER_APPLY), tables)
+        running = (observed["Deployment"] or {}).get("spec", {}).get("replicas")
+        wanted = manifests(subject, environment, running)
         changes = tuple(
             change
-            for manifest in manifests(subject, environment)
+            for manifest in wanted
             if (change := self._change(manifest, observed[manifest["kind"]], uid, waits_for))
+        )
+        kinds = {manifest["kind"] for manifest in wanted}
+        changes += tuple(
+            self._removal(subject, kind, live)
+            for kind, live in observed.items()
+            if live and kind not in kinds and _owned(live, uid) and not _going(live)
         )
         if changes and missing:
             message = f"Waits for {waits_for}."
@@ -95,7 +125,7 @@ class Workload:
         if changes:
             message = "Kubernetes objects are being applied."
             return Assessment(PartState.PROGRESSING, "Updating", message, changes, resources)
-        return _rollout(observed["Deployment"] or {}, replicas(subject), resources)
+        return _rollout(observed["Deployment"] or {}, replicas(subject, running), resources)
 
     def _change(
         self, manifest: dict[str, Any], live: dict[str, Any] | None, uid: str, waits_for: str | None
@@ -123,9 +153,12 @@ class Workload:
             if "deletionTimestamp" in metadata:
                 going = True
                 continue
-            key = ObjectKey(kind, subject.owner.namespace, object_name(subject))
-            changes.append(Change(self.name, Action.DELETE, kind, key.name, (KubernetesDelete(key, metadata["uid"]),)))
+            changes.append(self._removal(subject, kind, live))
         return None if going and not changes else tuple(changes)
+
+    def _removal(self, subject: Subject, kind: str, live: dict[str, Any]) -> Change:
+        key = ObjectKey(kind, subject.owner.namespace, object_name(subject))
+        return Change(self.name, Action.DELETE, kind, key.name, (KubernetesDelete(key, live["metadata"]["uid"]),))
 
 
 def _owned(live: dict[str, Any], uid: str) -> bool:

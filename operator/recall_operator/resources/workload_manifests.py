@@ -9,9 +9,13 @@ from typing import TYPE_CHECKING, Any, Final
 from recall_api import contract
 from recall_api.contract import Environment
 from recall_operator.kubernetes_api import KINDS
+from recall_operator.models.api_spec import RouteKind
 from recall_operator.models.base import GROUP
+from recall_operator.models.spec import DnsMode
 
 if TYPE_CHECKING:
+    from recall_operator.models.api_spec import Autoscaling, NetworkPolicy
+    from recall_operator.platform import GatewayFacts
     from recall_operator.resources.part import Subject
 
 MANAGED_BY_LABEL: Final = "app.kubernetes.io/managed-by"
@@ -21,6 +25,9 @@ HASH_ANNOTATION: Final = f"{GROUP}/applied-hash"
 """Digest of the manifest as it was applied: tells that a field is no longer wanted, which a comparison can't."""
 CONFIGURATION_ANNOTATION: Final = f"{GROUP}/configuration-hash"
 """Digest of the ConfigMap on the pods: a change of configuration rolls them."""
+
+EXTERNAL_DNS_ANNOTATION: Final = "external-dns.alpha.kubernetes.io/hostname"
+"""Source: external-dns, docs/annotations."""
 
 _CONTAINER: Final = "api"
 _HTTP: Final = "http"
@@ -104,9 +111,19 @@ def configuration(subject: Subject, client_id: str, tables: dict[str, str]) -> d
     }
 
 
-def replicas(subject: Subject) -> int:
-    """Return how many pods there should be now."""
-    return 0 if subject.asleep else subject.instance.spec.api.replicas
+def replicas(subject: Subject, running: int | None = None) -> int:
+    """Return how many pods there should be now.
+
+    Args:
+        subject: the instance.
+        running: how many the live Deployment asks for: with autoscaling the autoscaler's choice, which is kept.
+    """
+    spec = subject.instance.spec.api
+    if subject.asleep:
+        return 0
+    if spec.autoscaling is None:
+        return spec.replicas
+    return max(spec.autoscaling.min_replicas, min(running or 0, spec.autoscaling.max_replicas))
 
 
 def image(subject: Subject) -> str:
@@ -114,16 +131,84 @@ def image(subject: Subject) -> str:
     return subject.instance.spec.api.image or subject.platform.workload.image
 
 
-def manifests(subject: Subject, environment: dict[str, str]) -> tuple[dict[str, Any], ...]:
-    """Return all objects, in the order in which they are applied."""
+def manifests(subject: Subject, environment: dict[str, str], running: int | None = None) -> tuple[dict[str, Any], ...]:
+    """Return all objects, in the order in which they are applied; `running` as for `replicas`."""
     return (
         _object(subject, "ServiceAccount", {"automountServiceAccountToken": False}),
         _object(subject, "ConfigMap", {"data": environment}),
         _object(subject, "Service", {"spec": _service(subject)}),
-        _object(subject, "Deployment", {"spec": _deployment(subject, environment)}),
+        _deployment_object(subject, environment, running),
         _object(subject, "PodDisruptionBudget", {"spec": _disruption_budget(subject)}),
-        _object(subject, "Ingress", {"spec": _ingress(subject)}, subject.platform.ingress.annotations),
+        *routes_and_limits(subject),
     )
+
+
+def _deployment_object(subject: Subject, environment: dict[str, str], running: int | None) -> dict[str, Any]:
+    spec = _deployment(subject, environment)
+    if subject.instance.spec.api.autoscaling is None or subject.asleep:
+        return _object(subject, "Deployment", {"spec": spec})
+    # The number is the autoscaler's. Left out, server-side apply would reset it to one; in the digest, each of the
+    # autoscaler's steps would look like a change.
+    manifest = _object(subject, "Deployment", {"spec": {k: v for k, v in spec.items() if k != "replicas"}})
+    manifest["spec"]["replicas"] = replicas(subject, running)
+    return manifest
+
+
+def routes_and_limits(subject: Subject) -> list[dict[str, Any]]:
+    """Return the objects that a spec chooses: the way in, the autoscaler, the wall around the pods."""
+    api = subject.instance.spec.api
+    external = subject.instance.spec.dns.mode is DnsMode.EXTERNAL_DNS
+    names = {EXTERNAL_DNS_ANNOTATION: subject.instance.api_hostname} if external else {}
+    found = []
+    if api.route is RouteKind.INGRESS:
+        annotations = {**subject.platform.ingress.annotations, **names}
+        found.append(_object(subject, "Ingress", {"spec": _ingress(subject)}, annotations))
+    elif subject.platform.ingress.gateway:
+        found.append(
+            _object(subject, "HTTPRoute", {"spec": _http_route(subject, subject.platform.ingress.gateway)}, names)
+        )
+    if api.autoscaling:
+        found.append(_object(subject, "HorizontalPodAutoscaler", {"spec": _autoscaler(subject, api.autoscaling)}))
+    if api.network_policy:
+        found.append(_object(subject, "NetworkPolicy", {"spec": _network_policy(subject, api.network_policy)}))
+    return found
+
+
+def _http_route(subject: Subject, gateway: GatewayFacts) -> dict[str, Any]:
+    return {
+        "parentRefs": [{"name": gateway.name, "namespace": gateway.namespace}],
+        "hostnames": [subject.instance.api_hostname],
+        "rules": [
+            {
+                "matches": [{"path": {"type": "PathPrefix", "value": "/"}}],
+                "backendRefs": [{"name": object_name(subject), "port": 80}],
+            }
+        ],
+    }
+
+
+def _autoscaler(subject: Subject, wanted: Autoscaling) -> dict[str, Any]:
+    target = {"type": "Utilization", "averageUtilization": wanted.target_cpu}
+    return {
+        "scaleTargetRef": {"apiVersion": KINDS["Deployment"][0], "kind": "Deployment", "name": object_name(subject)},
+        "minReplicas": wanted.min_replicas,
+        "maxReplicas": wanted.max_replicas,
+        "metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": target}}],
+    }
+
+
+def _network_policy(subject: Subject, wanted: NetworkPolicy) -> dict[str, Any]:
+    doors = [
+        {
+            "from": [{"ipBlock": {"cidr": cidr}} for cidr in sorted(wanted.allowed_cidrs)],
+            "ports": [{"protocol": "TCP", "port": contract.API_PORT}],
+        }
+    ]
+    if wanted.metrics_namespaces:
+        names = {"key": "kubernetes.io/metadata.name", "operator": "In", "values": sorted(wanted.metrics_namespaces)}
+        readers = [{"namespaceSelector": {"matchExpressions": [names]}}]
+        doors.append({"from": readers, "ports": [{"protocol": "TCP", "port": contract.METRICS_PORT}]})
+    return {"podSelector": {"matchLabels": _selector(subject)}, "policyTypes": ["Ingress"], "ingress": doors}
 
 
 def _service(subject: Subject) -> dict[str, Any]:

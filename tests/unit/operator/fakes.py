@@ -107,9 +107,28 @@ class FakeAws:
             **rest,
         }
 
+    def _restored(self, target: str, summary: dict[str, Any], request: dict[str, Any]) -> None:
+        # As on AWS: a restored table has neither tags nor point-in-time recovery nor time to live.
+        keys = [{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}]
+        paid = {"BillingMode": request["BillingModeOverride"]}
+        if "ProvisionedThroughputOverride" in request:
+            paid["ProvisionedThroughput"] = request["ProvisionedThroughputOverride"]
+        self._create_table(TableName=target, Tags=[], KeySchema=keys, RestoreSummary=summary, **paid)
+
+    def _restore_table_from_backup(self, TargetTableName: str, BackupArn: str, **request: Any) -> None:
+        self._restored(TargetTableName, {"SourceBackupArn": BackupArn}, request)
+
+    def _restore_table_to_point_in_time(self, TargetTableName: str, SourceTableName: str, **request: Any) -> None:
+        arn = f"arn:aws:dynamodb:eu-west-1:{ACCOUNT}:table/{SourceTableName}"
+        moment = request.get("RestoreDateTime", datetime(2026, 1, 1, tzinfo=UTC))
+        self._restored(TargetTableName, {"SourceTableArn": arn, "RestoreDateTime": moment}, request)
+
     def _describe_table(self, TableName: str) -> dict[str, Any]:
         table = self._table(TableName)
         seen = copy.deepcopy(table)
+        seen["BillingModeSummary"] = {"BillingMode": table["BillingMode"]}
+        if "SSESpecification" in table:
+            seen["SSEDescription"] = {"KMSMasterKeyArn": table["SSESpecification"]["KMSMasterKeyId"]}
         if table["TableStatus"] == "CREATING":
             table["TableStatus"] = "ACTIVE"
         elif table["TableStatus"] == "DELETING":

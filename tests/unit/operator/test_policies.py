@@ -19,7 +19,10 @@ from recall_operator.resources.part import Subject
 from tests.unit.operator.fakes import World, platform
 
 CHART = Path(__file__).parents[3] / "deploy" / "chart"
-BOUNDARY = {"access": {"permissionsBoundaryArn": "arn:aws:iam::000000000000:policy/recall-boundary"}}
+BOUNDARY = {"access": {"permissionsBoundaryArn": "arn:aws:iam::000000000000:policy/recall-boundary", "restores": True}}
+
+HOST_OF_RESTORED = {"hostname": "restored.example.org"}
+RESTORE_DATA = ("BatchWriteItem", "DeleteItem", "GetItem", "PutItem", "Query", "Scan", "UpdateItem")
 
 
 def actions(document: dict[str, Any]) -> list[str]:
@@ -49,11 +52,19 @@ async def test_the_operator_may_do_exactly_what_it_does() -> None:
     await world.settle(key)
     world.kubernetes.delete_instance(key)
     await world.settle(key)
+    backup = "arn:aws:dynamodb:eu-west-1:000000000000:table/old/backup/1"
+    restored = {"memories": {"restoreFrom": {"backupArn": backup}}}
+    restored |= {"users": {"restoreFrom": {"pointInTime": {"sourceTable": "old-users"}}}}
+    await world.settle(world.kubernetes.put_instance(HOST_OF_RESTORED | {"tables": restored}, "restored"))
     used = {action_of(service, operation) for service, operation in world.aws.calls}
     # The lists that settled instances share: `test_aws_shared` sees these two called.
     used |= {"tag:GetResources", "iam:GetAccountAuthorizationDetails"}
     # EKS asks for this when it is given a role; no call has the name.
-    assert used | {"iam:PassRole"} == set(actions(policy_document(world.platform)))
+    used |= {"iam:PassRole"}
+    # What AWS asks for on the way: of a table's key when a table is made with one, of items when one is restored.
+    used |= {"kms:CreateGrant", "kms:Decrypt", "kms:DescribeKey"}
+    used |= {f"dynamodb:{name}" for name in RESTORE_DATA}
+    assert used == set(actions(policy_document(world.platform)))
 
 
 def test_each_action_stands_once_and_has_a_reason() -> None:
@@ -61,6 +72,10 @@ def test_each_action_stands_once_and_has_a_reason() -> None:
     assert len(found) == len(set(found))
     assert not [action for action in found if "*" in action]
     assert all(reason for grant in grants(platform()) for reason in grant.actions.values())
+
+
+def test_the_operator_can_read_no_memories_unless_it_may_restore() -> None:
+    assert not {f"dynamodb:{name}" for name in RESTORE_DATA} & set(actions(policy_document(platform())))
 
 
 def test_a_boundary_binds_every_role_that_is_made() -> None:
