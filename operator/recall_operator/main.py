@@ -22,6 +22,7 @@ from recall_operator.aws import Aws
 from recall_operator.aws_inventory import Inventory
 from recall_operator.aws_records import RecordBatches
 from recall_operator.errors import ApiServerError
+from recall_operator.events import Events
 from recall_operator.kubernetes_api import KubernetesApi
 from recall_operator.lease import Lease, LeaseLostError
 from recall_operator.models.base import KIND
@@ -147,7 +148,8 @@ async def _lead(
         describe_seconds=options.resync_seconds * options.describe_every,
     )
     clients = Clients(aws, KubernetesApi())
-    reconciler = Reconciler(platform, clients)
+    events = Events(clients.kubernetes, os.environ.get("POD_NAME") or _identity())
+    reconciler = Reconciler(platform, clients, events=events)
 
     async def work(key: str) -> Outcome:
         return await reconciler.reconcile(key, queue.set_rhythm)

@@ -27,11 +27,12 @@ from recall_operator.plan import PartState
 from recall_operator.plan_status import plan_status, problems
 from recall_operator.resources.catalogue import PARTS
 from recall_operator.resources.part import Clients, Subject, apply
-from recall_operator.status import Verdict, acknowledged, held, hibernation, refused, reported, status_manifest
+from recall_operator.status import READY, Verdict, acknowledged, held, hibernation, refused, reported, status_manifest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from recall_operator.events import Events
     from recall_operator.models.status import RecallInstanceStatus
     from recall_operator.plan import Assessment, Change
     from recall_operator.platform import Platform
@@ -82,10 +83,13 @@ class Seen:
 class Reconciler:
     """Makes instances true to their specs, one pass at a time. What it remembers is for metrics only."""
 
-    def __init__(self, platform: Platform, clients: Clients, parts: Sequence[AnyPart] = PARTS) -> None:
+    def __init__(
+        self, platform: Platform, clients: Clients, parts: Sequence[AnyPart] = PARTS, events: Events | None = None
+    ) -> None:
         self._platform = platform
         self._clients = clients
         self._parts = parts
+        self._events = events
         self._new: set[str] = set()
         """Uids of instances that this process saw first and that are not Ready yet."""
 
@@ -303,9 +307,21 @@ class Reconciler:
         _log.warning("part failed", part=part, reason=failure.reason, error=str(error), exc_info=unknown)
         return failure
 
+    async def _tell(self, instance: RecallInstance, status: RecallInstanceStatus) -> None:
+        """Tell people when Ready changes its word, and again for as long as it is False."""
+        before, after = (
+            next((item for item in each.conditions if item.type == READY), None) for each in (instance.status, status)
+        )
+        if self._events is None or after is None:
+            return
+        word = (after.status, after.reason)
+        if after.status is ConditionStatus.FALSE or before is None or (before.status, before.reason) != word:
+            await self._events.tell(instance.metadata, after)
+
     async def _report(self, subject: Subject, status: RecallInstanceStatus) -> bool:
         """Write the status if it says something new; return whether it does."""
         instance = subject.instance
+        await self._tell(instance, status)
         if instance.status == status:
             return False
         place = (instance.metadata.namespace, instance.metadata.name)
