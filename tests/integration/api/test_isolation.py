@@ -128,7 +128,7 @@ def example(schema: dict[str, Any], victim: Victim, name: str = "") -> Any:
         case _:
             if name in {"delete", "memoryId", "id"}:
                 return victim.ids["memoryId"]
-            return victim.ids.get(name, victim.canary)
+            return victim.ids.get(name, "words of a stranger")
 
 
 def state_of(client: httpx.Client) -> list[Any]:
