@@ -187,15 +187,16 @@ def _restore_grants(region: str, account: str) -> tuple[Grant, ...]:
         f"dynamodb:{name}": "AWS lets only those restore who may do this to the new table" for name in _RESTORE_DATA
     }
     return (
+        # Not bounded by the resource: some implementations check these against none.
         Grant(
             "TablesRestore",
             {
                 "dynamodb:RestoreTableFromBackup": "fill a new table from a backup (restoreFrom.backupArn)",
                 "dynamodb:RestoreTableToPointInTime": "fill a new table from a moment of another (restoreFrom)",
-                **data,
             },
-            (tables, f"{tables}/backup/*"),
+            ("*",),
         ),
+        Grant("TablesFill", data, (tables,)),
     )
 
 
