@@ -8,7 +8,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
 from recall_api.chat.schemas import EVENT_SCHEMAS
-from recall_api.errors import PROBLEM_MEDIA_TYPE, Problem
+from recall_api.errors import PROBLEM_MEDIA_TYPE, Problem, problem_responses
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -38,6 +38,8 @@ def _document(app: FastAPI) -> dict[str, Any]:
         schemas.setdefault(name, schema)
     for path in document["paths"].values():
         for operation in path.values():
+            if "requestBody" in operation:  # one that is no text at all
+                operation["responses"].update({str(400): problem_responses(400)[400]})
             # FastAPI adds its own shape for 422; ours is a problem.
             refused = operation["responses"].get("422")
             if refused is not None:
