@@ -14,6 +14,7 @@ from recall_api.auth.schemas import Standing
 from recall_api.contract import PARTITION_KEY, SORT_KEY, TIME_TO_LIVE_ATTRIBUTE
 from recall_api.memories.items import partition
 from recall_api.storage import TransactionRefusedError
+from recall_api.usage.repository import USAGE_PREFIX, spenders_partition
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -121,6 +122,8 @@ class AccountRepository:
                     if item[SORT_KEY].startswith("PAT#"):
                         # First: without its listing nobody would find a token's other half again.
                         await self._users.delete(hash_partition(item["digest"]), "TOKEN")
+                    elif item[SORT_KEY].startswith(USAGE_PREFIX):
+                        await self._users.delete(spenders_partition(item[SORT_KEY].removeprefix(USAGE_PREFIX)), user_id)
                 sorts = [item[SORT_KEY] for item in page if item[SORT_KEY] != _DELETION]
                 await table.delete_many(partition(user_id), sorts)
                 yield Swept(len(sorts))

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from recall_api.identifiers import UserId
     from recall_api.storage import Item, Table
 
+USAGE_PREFIX: Final = "USAGE#"
+"""Start of the sort key of a month."""
+
 _OPEN: Final = "open#"
 _COUNTERS: Final = ("answers", "input", "output", "cacheRead", "cacheWrite", "cost")
 
@@ -29,7 +32,12 @@ def partition(user_id: str) -> str:
 
 def usage_key(month: str) -> str:
     """Return the sort key of a month."""
-    return f"USAGE#{month}"
+    return USAGE_PREFIX + month
+
+
+def spenders_partition(month: str) -> str:
+    """Return the partition that lists who spent anything in a month."""
+    return f"SPENDERS#{month}"
 
 
 def month_from(month: str, item: Item | None) -> Month:

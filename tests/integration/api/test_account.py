@@ -189,6 +189,9 @@ def test_deletion_deletes_and_another_pod_finishes_it(
         ).json()["created"]
         leaving.patch(f"/v1/memories/{made[0]['memory']['id']}", json={"text": f"{canary} changed"})
         leaving.delete(f"/v1/memories/{made[1]['memory']['id']}")
+        answer = leaving.post("/v1/chat", json={"message": "What do you know of me?"})
+        assert "event: done" in answer.text
+        assert any("SPENDERS#" in str(item) for item in rows_of(instance, user_id))
         personal = make_token(leaving, "memories:read")["token"]
         began = leaving.delete("/v1/account", params={"confirm": "delete-everything"})
         assert began.status_code == 202, began.text

@@ -1,4 +1,7 @@
-"""The operator's IAM policy is minimal: with all of it a life passes, without any one action it does not.
+"""With the operator's IAM policy a life passes; without an action that it needs, it does not.
+
+This does not prove the policy minimal yet: the short form leaves out two actions, and in the long form some actions
+can be left out without harm, because the life does not come to where they are needed.
 
 The emulated AWS enforces IAM. One life (made, changed behind, changed by spec, settled by shared lists, deleted) is
 lived once for each action left out; `RECALL_LONG=1` leaves out each one, the short form two.

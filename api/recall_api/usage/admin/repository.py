@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 from recall_api.contract import PARTITION_KEY, SORT_KEY
-from recall_api.usage.repository import month_from, partition, usage_key
+from recall_api.usage.repository import month_from, partition, spenders_partition, usage_key
 
 if TYPE_CHECKING:
     from recall_api.storage import Table
@@ -17,10 +17,6 @@ _LAST: Final = "~"
 """Printable ASCII: users' ids lie between them."""
 
 
-def _spenders(month: str) -> str:
-    return f"SPENDERS#{month}"
-
-
 class SpendersRepository:
     """All users of a month."""
 
@@ -29,11 +25,11 @@ class SpendersRepository:
 
     async def add(self, month: str, user: str) -> None:
         """Put a user on the list of a month; again is no error."""
-        await self._table.put_new({PARTITION_KEY: _spenders(month), SORT_KEY: user})
+        await self._table.put_new({PARTITION_KEY: spenders_partition(month), SORT_KEY: user})
 
     async def page(self, month: str, *, limit: int, after: str | None) -> tuple[list[tuple[str, Month]], str | None]:
         """Return up to `limit` users with their months, and the user to go on after."""
-        pages = self._table.pages(_spenders(month), first=_FIRST, last=_LAST, after=after, page_size=limit + 1)
+        pages = self._table.pages(spenders_partition(month), first=_FIRST, last=_LAST, after=after, page_size=limit + 1)
         found = await anext(aiter(pages))
         users = [item[SORT_KEY] for item in found[:limit]]
         items = await asyncio.gather(*(self._table.get(partition(user), usage_key(month)) for user in users))
