@@ -126,7 +126,7 @@ class FakeAws:
     def _describe_table(self, TableName: str) -> dict[str, Any]:
         table = self._table(TableName)
         seen = copy.deepcopy(table)
-        seen["BillingModeSummary"] = {"BillingMode": table["BillingMode"]}
+        seen["BillingModeSummary"] = {"BillingMode": table.get("BillingMode", "PAY_PER_REQUEST")}
         if "SSESpecification" in table:
             seen["SSEDescription"] = {"KMSMasterKeyArn": table["SSESpecification"]["KMSMasterKeyId"]}
         if table["TableStatus"] == "CREATING":
