@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Protocol
 
 from botocore.exceptions import ClientError, ConnectTimeoutError, ReadTimeoutError
@@ -45,7 +46,7 @@ class Nothing:
         return await call.act()
 
 
-class _Once:
+class _Once(ABC):
     """A fault at one call."""
 
     def __init__(self, site: Site) -> None:
@@ -58,8 +59,9 @@ class _Once:
         self.reached = True
         return await self._happen(call, process)
 
+    @abstractmethod
     async def _happen(self, call: Call, process: Process) -> Any:
-        raise NotImplementedError
+        """Let the fault happen at its call."""
 
 
 class CrashBefore(_Once):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -139,12 +139,13 @@ def state_of(client: httpx.Client) -> list[Any]:
     ]
 
 
-@pytest.mark.parametrize(("method", "path", "operation"), ROUTES)
+@pytest.mark.parametrize(
+    ("method", "path", "operation"),
+    [route for route in ROUTES if cast("dict[str, Any]", route.values[2]).get("operationId") not in OWN_END],
+)
 def test_no_route_gives_anything_of_another_user(
     method: str, path: str, operation: dict[str, Any], victim: Victim, stranger: httpx.Client
 ) -> None:
-    if operation.get("operationId") in OWN_END:
-        pytest.skip("ends the caller's own account or session")
     names = [part[1:-1] for part in path.split("/") if part.startswith("{")]
     missing = set(names) - set(victim.ids) - {"model", "modelId"}
     assert not missing, f"make the victim one of {missing}, so that this route can be tried with it"

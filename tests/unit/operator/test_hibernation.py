@@ -114,7 +114,8 @@ def test_a_bad_zone_is_named_with_a_remedy() -> None:
 @pytest.mark.parametrize("cron", ["0 20 * * 1-5", "*/15 0-6,22,23 1 JAN-MAR *", "59 23 31 12 sun"])
 def test_the_crd_lets_good_crons_pass(cron: str) -> None:
     hibernation = {"mode": "Scheduled", "windows": [{"sleepAt": cron, "wakeAt": "0 7 * * *"}]}
-    RecallInstanceSpec.model_validate({"hostname": "a.example", "hibernation": hibernation})
+    spec = RecallInstanceSpec.model_validate({"hostname": "a.example", "hibernation": hibernation})
+    assert [window.sleep_at for window in spec.hibernation.windows] == [cron]
 
 
 @pytest.mark.parametrize("cron", ["60 20 * * *", "0 24 * * *", "0 0 32 1 *", "0 0 1 13 *", "0 0 * * 8", "0  0 * * 1"])

@@ -120,15 +120,18 @@ async def test_one_key_is_never_worked_on_twice_at_once_and_no_change_is_lost() 
 
 async def test_keys_are_worked_on_side_by_side() -> None:
     both = asyncio.Barrier(2)
+    done: set[str] = set()
 
-    async def work(_: str) -> Outcome:
+    async def work(key: str) -> Outcome:
         await both.wait()
+        done.add(key)
         return Outcome.GONE
 
     async with running(work, workers=2) as queue:
         queue.add("a/b")
         queue.add("a/c")
-        await until(lambda: both.n_waiting == 0 and queue.oldest_seconds() == 0)
+        await until(lambda: len(done) == 2)
+    assert done == {"a/b", "a/c"}
 
 
 @pytest.mark.parametrize("first", [Outcome.FAILED, Outcome.PROGRESSING, Outcome.MOVED, None])
@@ -145,6 +148,7 @@ async def test_what_is_not_settled_is_tried_again(first: Outcome | None) -> None
     async with running(work) as queue:
         queue.add("a/b")
         await until(lambda: passes == 2)
+    assert passes == 2
 
 
 async def test_a_settled_key_is_left_alone_and_ensure_does_not_disturb_it() -> None:
