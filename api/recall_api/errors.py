@@ -20,10 +20,13 @@ from starlette.requests import Request
 from recall_api.telemetry import log
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from fastapi import FastAPI
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    Shape = Callable[["ProblemError"], JSONResponse]
+    """Makes the answer for an error."""
 
 PROBLEM_MEDIA_TYPE: Final = "application/problem+json"
 TYPE_PREFIX: Final = "urn:recall:problem:"
@@ -142,7 +145,12 @@ def request_urn(request: Request) -> str | None:
     return f"urn:recall:request:{request_id}" if request_id else None
 
 
-def _respond(request: Request, error: ProblemError) -> JSONResponse:
+def respond(request: Request, error: ProblemError) -> JSONResponse:
+    """Return the answer that tells `error` to whom sent `request`."""
+    shapes: Mapping[str, Shape] = request.app.state.error_shapes
+    for prefix, shape in shapes.items():
+        if request.scope["path"].startswith(prefix + "/"):
+            return shape(error)
     return JSONResponse(
         error.document(request_urn(request)),
         status_code=error.status,
@@ -164,13 +172,13 @@ _TITLES: Final = {
 
 async def _on_problem(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, ProblemError)  # noqa: S101 - the handler is registered for this type only
-    return _respond(request, error)
+    return respond(request, error)
 
 
 async def _on_http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101 - as above
     slug, title = _TITLES.get(error.status_code, ("http-error", HTTPStatus(error.status_code).phrase))
-    return _respond(request, ProblemError(error.status_code, slug, title, headers=error.headers or {}))
+    return respond(request, ProblemError(error.status_code, slug, title, headers=error.headers or {}))
 
 
 def _printable(text: str) -> str:
@@ -187,7 +195,7 @@ async def _on_validation(request: Request, error: Exception) -> JSONResponse:
         for item in error.errors()
     ]
     detail = "; ".join(f"{item['field']}: {item['message']}" for item in refused[:3])
-    return _respond(request, ProblemError(422, "invalid-request", "Invalid request", detail, extra={"errors": refused}))
+    return respond(request, ProblemError(422, "invalid-request", "Invalid request", detail, extra={"errors": refused}))
 
 
 class UnexpectedErrors:
@@ -218,7 +226,7 @@ class UnexpectedErrors:
             if started:
                 raise
             problem = as_problem(error) if isinstance(error, ClientError) else None
-            await _respond(Request(scope), problem or INTERNAL)(scope, receive, send)
+            await respond(Request(scope), problem or INTERNAL)(scope, receive, send)
 
 
 class BodyLimit:
@@ -240,7 +248,7 @@ class BodyLimit:
         limit = self.larger.get(scope["path"], self.max_bytes)
         announced = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
         if announced.isdigit() and int(announced) > limit:
-            await _respond(Request(scope), self._too_large(limit))(scope, receive, send)
+            await respond(Request(scope), self._too_large(limit))(scope, receive, send)
             return
         size = 0
 
@@ -259,11 +267,15 @@ class BodyLimit:
         return ProblemError(413, "too-large", "Request too large", f"A request may have {limit:,} bytes.")
 
 
-def install(app: FastAPI, max_body_bytes: int, larger: Mapping[str, int]) -> None:
+def install(
+    app: FastAPI, max_body_bytes: int, larger: Mapping[str, int], shapes: Mapping[str, Shape] | None = None
+) -> None:
     """Make `app` answer every error with a problem document, bodies beyond `max_body_bytes` too.
 
-    `larger` has the limits of the paths that take more.
+    `larger` has the limits of the paths that take more, `shapes` how errors look below a path whose clients expect
+    something else.
     """
+    app.state.error_shapes = shapes or {}
     app.add_exception_handler(ProblemError, _on_problem)
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(RequestValidationError, _on_validation)

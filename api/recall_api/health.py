@@ -25,11 +25,12 @@ CHECK_TIMEOUT: Final = 2.0
 
 
 class Readiness:
-    """Whether this pod can serve: both tables answer, and it is not about to stop."""
+    """Whether this pod can serve: all tables answer, and it is not about to stop."""
 
     def __init__(self, aws: Aws, settings: Settings) -> None:
         self._aws = aws
-        self._tables = (settings.memories_table, settings.users_table)
+        tables = (settings.memories_table, settings.users_table, settings.keys_table)
+        self._tables = tuple(table for table in tables if table)
         self._lock = asyncio.Lock()
         self._checked_at = -CHECK_SECONDS
         self._failing: list[str] = []
@@ -51,7 +52,7 @@ class Readiness:
         key = {PARTITION_KEY: {"S": "PROBE"}, SORT_KEY: {"S": "PROBE"}}
         try:
             async with asyncio.timeout(CHECK_TIMEOUT):
-                await self._aws.call(self._aws.dynamodb.get_item, TableName=table, Key=key)
+                await self._aws.dynamodb("GetItem", TableName=table, Key=key)
         except (ClientError, ProblemError, TimeoutError):
             return False
         return True
@@ -79,7 +80,7 @@ class PublicConfiguration(BaseModel):
 router = APIRouter(tags=["operations"])
 
 
-def _readiness(request: Request) -> Readiness:
+async def _readiness(request: Request) -> Readiness:
     return cast("Readiness", request.app.state.readiness)
 
 
@@ -95,7 +96,7 @@ async def live() -> Health:
 
 @router.get(READINESS_PATH, operation_id="ready", responses=problem_responses(503))
 async def ready(readiness: Annotated[Readiness, Depends(_readiness)]) -> Health:
-    """Say whether requests may be sent here: both tables answer and the pod is not stopping."""
+    """Say whether requests may be sent here: all tables answer and the pod is not stopping."""
     if failing := await readiness.failing():
         raise ProblemError(503, "not-ready", "Not ready", "Does not answer: " + ", ".join(failing))
     return Health()

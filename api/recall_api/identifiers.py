@@ -1,4 +1,4 @@
-"""Names of users and memories: types of their own, so that one is never passed where the other belongs."""
+"""Names of users, memories, conversations: types of their own, so that none is passed where another belongs."""
 
 from __future__ import annotations
 
@@ -11,6 +11,11 @@ UserId = NewType("UserId", str)
 
 MemoryId = NewType("MemoryId", str)
 """A ULID (Crockford base 32, 26 characters): sorts by the time of its making."""
+
+ConversationId = NewType("ConversationId", str)
+MessageId = NewType("MessageId", str)
+"""ULIDs. A question has an even place: its answer's id is the next number, so that the two are neighbours whatever
+else is written to the conversation meanwhile."""
 
 ULID_PATTERN: Final = r"^[0-7][0-9A-HJKMNP-TV-Z]{25}$"
 """Source: the ULID specification; upper case only, so that one memory has one name."""

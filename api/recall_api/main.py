@@ -13,6 +13,7 @@ import uvicorn
 from prometheus_client import start_http_server
 from pydantic import ValidationError
 
+from recall_api import tracing
 from recall_api.application import create_app
 from recall_api.contract import DRAIN_SECONDS
 from recall_api.settings import Settings
@@ -62,6 +63,7 @@ def main() -> None:
         sys.exit(2)
     configure_logging(settings.log_level)
     metrics = Metrics()
+    traces = tracing.start(settings)
     app = create_app(settings, metrics)
     start_http_server(settings.metrics_port, settings.bind_address, registry=metrics.registry)
     config = uvicorn.Config(
@@ -78,6 +80,8 @@ def main() -> None:
     )
     log.info("started", instance=settings.instance, port=settings.port, metrics_port=settings.metrics_port)
     DrainingServer(config, app.state.readiness).run()
+    if traces:
+        traces.shutdown()  # sends what is left
 
 
 if __name__ == "__main__":

@@ -6,8 +6,10 @@ Only modules named `repository` may use this (a test reads the sources): there e
 from __future__ import annotations
 
 import asyncio
+import base64
 import random
-from typing import TYPE_CHECKING, Any, Final, cast
+import uuid
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from botocore.exceptions import ClientError
 
@@ -16,10 +18,6 @@ from recall_api.errors import error_code, unavailable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-
-    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
-
-    from recall_api.aws import Aws
 
 Item = dict[str, Any]
 """Attribute names and values: str, int, bool, bytes, None, lists and dicts of those."""
@@ -44,7 +42,7 @@ def encode(value: Any) -> dict[str, Any]:
         case int():
             return {"N": str(value)}
         case bytes():
-            return {"B": value}
+            return {"B": base64.b64encode(value).decode()}
         case None:
             return {"NULL": True}
         case list() | tuple():
@@ -61,6 +59,8 @@ def decode(attribute: Mapping[str, Any]) -> Any:
     match kind:
         case "N":
             return int(value)
+        case "B":
+            return base64.b64decode(value)
         case "L":
             return [decode(part) for part in value]
         case "M":
@@ -93,10 +93,17 @@ class TransactionRefusedError(Exception):
         return position < len(self.reasons) and self.reasons[position] == "ConditionalCheckFailed"
 
 
+class DynamoDb(Protocol):
+    """What a table calls: DynamoDB (`aws.Aws`), or what seals on the way to it (`encryption.storage`)."""
+
+    async def dynamodb(self, operation: str, /, **parameters: Any) -> dict[str, Any]:
+        """Call an operation of DynamoDB."""
+
+
 class Table:
     """One table."""
 
-    def __init__(self, aws: Aws, name: str) -> None:
+    def __init__(self, aws: DynamoDb, name: str) -> None:
         self._aws = aws
         self.name = name
 
@@ -107,8 +114,8 @@ class Table:
 
     async def get(self, partition: str, sort: str) -> Item | None:
         """Return an item as it is now (a consistent read), or none."""
-        answer = await self._aws.call(
-            self._aws.dynamodb.get_item, TableName=self.name, Key=self.key(partition, sort), ConsistentRead=True
+        answer = await self._aws.dynamodb(
+            "GetItem", TableName=self.name, Key=self.key(partition, sort), ConsistentRead=True
         )
         return decode_item(answer["Item"]) if "Item" in answer else None
 
@@ -119,10 +126,7 @@ class Table:
             keys: list[Any] = [self.key(partition, sort) for sort in sorts[start : start + BATCH_GET_KEYS]]
             for attempt in range(8):
                 request = {self.name: {"Keys": keys, "ConsistentRead": True}}
-                answer = await self._aws.call(
-                    self._aws.dynamodb.batch_get_item,
-                    RequestItems=request,  # type: ignore[arg-type]
-                )
+                answer = await self._aws.dynamodb("BatchGetItem", RequestItems=request)
                 items.extend(decode_item(found) for found in answer["Responses"].get(self.name, []))
                 unprocessed = answer.get("UnprocessedKeys", {}).get(self.name)
                 keys = list(unprocessed["Keys"]) if unprocessed else []
@@ -136,8 +140,8 @@ class Table:
     async def put_new(self, item: Mapping[str, Any]) -> bool:
         """Write an item unless its key is taken; say whether it was written."""
         try:
-            await self._aws.call(
-                self._aws.dynamodb.put_item,
+            await self._aws.dynamodb(
+                "PutItem",
                 TableName=self.name,
                 Item=encode_item(item),
                 ConditionExpression="attribute_not_exists(#pk)",
@@ -157,7 +161,7 @@ class Table:
                 for sort in sorts[start : start + BATCH_WRITE_KEYS]
             ]
             for attempt in range(8):
-                answer = await self._aws.call(self._aws.dynamodb.batch_write_item, RequestItems={self.name: requests})
+                answer = await self._aws.dynamodb("BatchWriteItem", RequestItems={self.name: requests})
                 requests = list(answer.get("UnprocessedItems", {}).get(self.name, []))
                 if not requests:
                     break
@@ -180,7 +184,7 @@ class Table:
             "Update", partition, sort, update=update, condition=condition, names=names, values=values
         ).items()
         try:
-            answer = await self._aws.call(self._aws.dynamodb.update_item, **part, ReturnValues="ALL_NEW")
+            answer = await self._aws.dynamodb("UpdateItem", **part, ReturnValues="ALL_NEW")
         except ClientError as error:
             if error_code(error) == "ConditionalCheckFailedException":
                 return None
@@ -189,7 +193,7 @@ class Table:
 
     async def delete(self, partition: str, sort: str) -> None:
         """Delete an item; one that is not there is no error."""
-        await self._aws.call(self._aws.dynamodb.delete_item, TableName=self.name, Key=self.key(partition, sort))
+        await self._aws.dynamodb("DeleteItem", TableName=self.name, Key=self.key(partition, sort))
 
     async def pages(
         self,
@@ -224,7 +228,7 @@ class Table:
         if after is not None:
             query["ExclusiveStartKey"] = self.key(partition, after)
         while True:
-            answer = await self._aws.call(self._aws.dynamodb.query, **query)
+            answer = await self._aws.dynamodb("Query", **query)
             yield [decode_item(found) for found in answer["Items"]]
             if "LastEvaluatedKey" not in answer:
                 return
@@ -261,18 +265,18 @@ class Table:
         return {action: part}
 
     async def transact(self, parts: Iterable[Mapping[str, Any]]) -> None:
-        """Do all of the parts or none. boto3 adds an idempotency token, so a lost answer is not done twice.
+        """Do all of the parts or none. The token makes a repetition after a lost answer change nothing.
 
         Raises:
             TransactionRefusedError: none was done.
         """
         try:
-            await self._aws.call(
-                self._aws.dynamodb.transact_write_items,
-                TransactItems=cast("list[TransactWriteItemTypeDef]", list(parts)),
+            await self._aws.dynamodb(
+                "TransactWriteItems", TransactItems=list(parts), ClientRequestToken=str(uuid.uuid4())
             )
         except ClientError as error:
             if error_code(error) != "TransactionCanceledException":
                 raise
-            reasons = cast("dict[str, Any]", error.response).get("CancellationReasons", [])
+            response: Mapping[str, Any] = error.response
+            reasons = response.get("CancellationReasons", [])
             raise TransactionRefusedError([reason.get("Code", "None") for reason in reasons]) from None

@@ -15,6 +15,8 @@ import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from ulid import ULID
 
+from recall_api.tracing import SERVER, span
+
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -37,6 +39,12 @@ class Metrics:
             "Seconds from the first byte of a request to the last byte of its answer.",
             ["method", "route"],
             buckets=LATENCY_BUCKETS,
+            registry=self.registry,
+        )
+        self.limited = Counter(
+            "recall_limited_total",
+            "Requests refused by a limit: `address`, `user`, `streams` or `requests`.",
+            ["limit"],
             registry=self.registry,
         )
         self.aws_calls = Counter(
@@ -73,8 +81,20 @@ class Metrics:
             registry=self.registry,
         )
         self.indexes = Gauge("recall_search_indexes", "Users whose index is in memory.", registry=self.registry)
+        self.index_bytes = Gauge(
+            "recall_search_index_bytes", "Bytes that the indexes in memory take, about.", registry=self.registry
+        )
         self.embeddings_waiting = Gauge(
             "recall_embeddings_waiting", "Memories that wait for their vector in this pod.", registry=self.registry
+        )
+        self.user_keys = Gauge(
+            "recall_user_keys", "Users whose data key this pod keeps unwrapped.", registry=self.registry
+        )
+        self.user_keys_refused = Counter(
+            "recall_user_keys_refused_total",
+            "Data keys that KMS did not give out, by its error code (`unreachable` when it did not answer).",
+            ["reason"],
+            registry=self.registry,
         )
 
 
@@ -148,10 +168,22 @@ class RequestTelemetry:
             await send(message)
 
         try:
-            await self.app(scope, receive, send_with_id)
+            with span("request", SERVER) as traced:
+                try:
+                    await self.app(scope, receive, send_with_id)
+                finally:
+                    route = getattr(scope.get("route"), "path", "unknown")
+                    method = scope["method"] if route != "unknown" else "other"
+                    traced.update_name(f"{method} {route}")
+                    traced.set_attributes(
+                        {
+                            "http.request.method": method,
+                            "http.route": route,
+                            "http.response.status_code": status,
+                            "recall.request_id": request_id,
+                        }
+                    )
         finally:
-            route = getattr(scope.get("route"), "path", "unknown")
-            method = scope["method"] if route != "unknown" else "other"
             seconds = time.perf_counter() - began
             self.metrics.requests.labels(method, route, status).inc()
             self.metrics.request_seconds.labels(method, route).observe(seconds)

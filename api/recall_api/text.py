@@ -17,7 +17,13 @@ LATEST: Final = datetime(9999, 12, 30, tzinfo=UTC)
 class Schema(BaseModel):
     """Base of requests and answers: camelCase outside, unknown fields refused."""
 
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True)
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        populate_by_name=True,
+        extra="forbid",
+        frozen=True,
+        json_schema_serialization_defaults_required=True,  # an answer always has all of its fields
+    )
 
 
 def storable(value: str) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from recall_operator.models.base import GROUP
+from recall_operator.models.durations import parse
 from recall_operator.models.instance import RECONCILE_REQUESTED_ANNOTATION
+from recall_operator.ownership import Place
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -16,9 +17,9 @@ PAUSED: Final = f"{GROUP}/paused"
 DRY_RUN: Final = f"{GROUP}/dry-run"
 POLL_INTERVAL: Final = f"{GROUP}/poll-interval"
 ABANDON: Final = f"{GROUP}/abandon"
+HAND_OVER_DNS: Final = f"{GROUP}/hand-over-dns"
 RECONCILE_REQUESTED: Final = RECONCILE_REQUESTED_ANNOTATION
 
-_SECONDS_OF: Final = {"s": 1, "m": 60, "h": 3600}
 _SHORTEST_POLL_SECONDS: Final = 10
 """More often would take a share of AWS's request quotas that other instances need."""
 _LONGEST_POLL_SECONDS: Final = 24 * 3600
@@ -39,9 +40,27 @@ class Wishes:
 
 
 def _duration(text: str) -> float | None:
-    found = re.fullmatch(r"([0-9]{1,6})([smh])", text)
-    seconds = int(found[1]) * _SECONDS_OF[found[2]] if found else 0
-    return float(seconds) if _SHORTEST_POLL_SECONDS <= seconds <= _LONGEST_POLL_SECONDS else None
+    try:
+        seconds = parse(text).total_seconds()
+    except ValueError:
+        return None
+    return seconds if _SHORTEST_POLL_SECONDS <= seconds <= _LONGEST_POLL_SECONDS else None
+
+
+def heir_of_names(annotations: Mapping[str, str]) -> Place | None:
+    """Return where the instance is that is to take over the DNS names; None when nothing is handed over.
+
+    Raises:
+        ValueError: the annotation is there and names no place where an instance can be.
+    """
+    text = annotations.get(HAND_OVER_DNS)
+    heir = Place.parse(text) if text is not None else None
+    if text is not None and heir is None:
+        raise ValueError(
+            f'{HAND_OVER_DNS} is "{text}" and hands nothing over; write <cluster>/<namespace>/<name> of the instance '
+            "that is to have the names."
+        )
+    return heir
 
 
 def wishes(annotations: Mapping[str, str], parts: Collection[str]) -> Wishes:
@@ -68,6 +87,10 @@ def wishes(annotations: Mapping[str, str], parts: Collection[str]) -> Wishes:
     named = {name.strip() for name in annotations.get(ABANDON, "").split(",")} - {""}
     if unknown := sorted(named - set(parts)):
         problems.append(f"{ABANDON} names no parts: {', '.join(unknown)}; the parts are {', '.join(parts)}.")
+    try:
+        heir_of_names(annotations)
+    except ValueError as error:
+        problems.append(str(error))
     return Wishes(
         paused=switch(PAUSED),
         dry_run=switch(DRY_RUN),

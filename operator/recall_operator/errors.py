@@ -38,6 +38,10 @@ class ApiServerError(Exception):
         self.reason = reason
 
 
+class LeaseLostError(Exception):
+    """Somebody else holds the Lease, or may before long: write nothing more, and stop."""
+
+
 NOT_FOUND: Final = frozenset(
     {
         "ResourceNotFoundException",
@@ -68,9 +72,12 @@ _WAIT: Final = THROTTLED | frozenset(
         # Something is still changing, or another request was first: the next look at it will tell.
         "ConcurrentModification",
         "ConcurrentModificationException",
+        "ConflictException",
+        "ManagedLoginBrandingExistsException",
         "ResourceInUseException",
         "EntityAlreadyExists",
         "TableInUseException",
+        "BackupInUseException",
         "ContinuousBackupsUnavailableException",
         # Too many table operations at once, rather than a value (DynamoDB: 500 at a time).
         "LimitExceededException",
@@ -98,6 +105,8 @@ _DENIED: Final = frozenset({"AccessDenied", "AccessDeniedException", "Unauthoriz
 
 _MISSING: Final = NOT_FOUND | {"NoSuchHostedZone"}
 """Of what parts look for themselves they expect that it may be missing; what is left here, the platform names."""
+
+_QUOTA: Final = frozenset({"ServiceQuotaExceededException", "TooManyTagsException"})
 
 _IN_THE_WAY: Final = frozenset({"DeleteConflict", "DeleteConflictException"})
 
@@ -130,6 +139,9 @@ def _classify_aws(error: ClientError) -> Failure:
     if code in _MISSING:
         remedy = "Make what the platform document names, or correct the document; it is tried again."
         return Failure("Missing", f"{message} ({code}). {remedy}")
+    if code in _QUOTA:
+        remedy = "Delete what is not needed any more, or ask AWS for a higher quota (Service Quotas)"
+        return Failure("QuotaExceeded", f"{message} ({code}). {remedy}; it is tried again.")
     if code in _IN_THE_WAY:
         remedy = "Take off what others put on it, or set the part's field in spec.deletionPolicy to Retain"
         return Failure("InTheWay", f"{message} ({code}). {remedy}; it is tried again.")
@@ -156,6 +168,8 @@ def classify(error: BaseException) -> Failure:
         return _classify_aws(error)
     if isinstance(error, ApiServerError):
         return _classify_kubernetes(error)
+    if isinstance(error, LeaseLostError):
+        return Failure("Waiting", f"{error}; another replica goes on.", broken=False)
     if isinstance(error, BotoCoreError):
         return Failure("AWSUnreachable", f"{type(error).__name__}: {error}; it is tried again.", broken=False)
     return Failure("InternalError", f"{type(error).__name__}: {error}. Please report it; it is tried again.")

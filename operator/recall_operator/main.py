@@ -17,28 +17,35 @@ import uvloop
 from kopf._core.engines.peering import Identity
 from pydantic import ValidationError
 
-from recall_operator import health, logs
-from recall_operator.aws import Aws
-from recall_operator.aws_inventory import Inventory
-from recall_operator.aws_records import RecordBatches
-from recall_operator.errors import ApiServerError
-from recall_operator.events import Events
-from recall_operator.kubernetes_api import KubernetesApi
-from recall_operator.lease import Lease, LeaseLostError
+from recall_operator.aws.client import Aws
+from recall_operator.aws.inventory import Inventory
+from recall_operator.aws.record_batches import RecordBatches
+from recall_operator.backups.service import Backups
+from recall_operator.errors import ApiServerError, LeaseLostError
+from recall_operator.kubernetes.cache import KubernetesCache
+from recall_operator.kubernetes.client import KubernetesApi
+from recall_operator.kubernetes.events import Events
+from recall_operator.kubernetes.lease import Lease
 from recall_operator.models.base import KIND
 from recall_operator.platform import Platform
-from recall_operator.queue import WorkQueue
-from recall_operator.rate import RESYNC_SECONDS, any_chance, resync_delay
-from recall_operator.reconcile import Outcome, Reconciler
+from recall_operator.reconcile.queue import WorkQueue
+from recall_operator.reconcile.reconciler import Reconciler
+from recall_operator.reconcile.rhythm import Outcome
+from recall_operator.reconcile.watches import Watcher, fingerprint, registry, settings
+from recall_operator.requests.late_writes import LONGEST_SECONDS, LateWrites
+from recall_operator.requests.rate import RESYNC_SECONDS, any_chance, resync_delay
+from recall_operator.requests.write_gate import WriteGate
 from recall_operator.resources.part import Clients
-from recall_operator.watch import Watcher, registry, settings
+from recall_operator.telemetry import health, logs
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 LEASE: Final = "recall-operator"
-DESCRIBE_EVERY: Final = 144.0
-"""With a resync every ten minutes: once a day."""
+DESCRIBE_EVERY: Final = 288.0
+"""With a resync every ten minutes: once in two days. Eight reads of an instance then cost it 0.03 calls per resync."""
+LIST_CALLS: Final = 0.07
+"""With the descriptions, an instance costs at most a tenth of a call to AWS per resync."""
 LIST_SECONDS: Final = 120.0
 MISSED_SECONDS: Final = 30.0
 """How soon to list again when the last list knew more than the watch."""
@@ -58,7 +65,7 @@ def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     """Return the command line's arguments."""
     parser = argparse.ArgumentParser(
         prog="recall-operator",
-        description="Keeps every RecallInstance and its parts on AWS true to its manifest.",
+        description="Keeps every RecallInstance and its parts on AWS true to its manifest, and makes RecallBackups.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -86,6 +93,14 @@ def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
         default=DESCRIBE_EVERY,
         help="ask AWS for settings that it tells only one resource at a time at every so manieth resync, on average; "
         "a change of the spec, a lost resource or a reconcile request asks at once (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--list-calls",
+        type=float,
+        default=LIST_CALLS,
+        help="how many requests for account-wide lists each instance may cost per resync; where few instances share "
+        "them, the lists are read less often, down to every eighth resync; 1 reads them at every one "
+        "(default: %(default)s)",
     )
     parser.add_argument(
         "--lease-namespace",
@@ -120,15 +135,17 @@ async def run(options: argparse.Namespace, platform: Platform) -> None:
         stop.set()
         standby.cancel()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        # The first process of a container has no default for signals. Kopf's own handlers come with its watches; a
-        # signal between the two is kept in `stop`.
-        asyncio.get_running_loop().add_signal_handler(number, end)
+    def hear_signals() -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            # The first process of a container has no default for signals.
+            asyncio.get_running_loop().add_signal_handler(number, end)
+
+    hear_signals()
     try:
         state.ready = True  # A standby is all that it should be.
         await standby
         state.ready = False
-        await _lead(options, platform, state, lease, stop)
+        await _lead(options, platform, state, lease, stop, hear_signals)
     except asyncio.CancelledError:
         _log.info("stopped while standing by")
     finally:
@@ -139,27 +156,43 @@ async def run(options: argparse.Namespace, platform: Platform) -> None:
 
 
 async def _lead(
-    options: argparse.Namespace, platform: Platform, state: health.Health, lease: Lease, stop: asyncio.Event
+    options: argparse.Namespace,
+    platform: Platform,
+    state: health.Health,
+    lease: Lease,
+    stop: asyncio.Event,
+    hear_signals: Callable[[], None],
 ) -> None:
+    gate = WriteGate(lease.check)
+    door = Aws(platform.aws.region, elsewhere=platform.aws.elsewhere, gate=gate)
     aws = Inventory(
-        RecordBatches(Aws(platform.aws.region)),
+        RecordBatches(door),
         platform.cluster.name,
         list_seconds=options.resync_seconds,
         describe_seconds=options.resync_seconds * options.describe_every,
+        calls=options.list_calls,
     )
-    clients = Clients(aws, KubernetesApi())
+    cache = KubernetesCache(KubernetesApi(gate=gate), options.namespace)
+    clients = Clients(aws, cache)
     events = Events(clients.kubernetes, os.environ.get("POD_NAME") or _identity())
-    reconciler = Reconciler(platform, clients, events=events)
+    reconciler = Reconciler(platform, clients, events=events, late_writes=LateWrites())
 
     async def work(key: str) -> Outcome:
-        return await reconciler.reconcile(key, queue.set_rhythm)
+        outcome = await reconciler.reconcile(key, queue.set_rhythm)
+        if outcome is Outcome.GONE:
+            aws.forget(key)
+        return outcome
 
     queue = WorkQueue(work, resync_seconds=options.resync_seconds)
-    watcher = Watcher(queue)
-    state.oldest_seconds, state.longest_pass_seconds = queue.oldest_seconds, queue.longest_pass_seconds
-    watching = asyncio.create_task(
-        kopf.operator(
-            registry=registry(watcher),
+    watcher = Watcher(queue, cache)
+    backups = Backups(platform, Clients(door, clients.kubernetes), events, options.namespace)
+    state.oldest_seconds = queue.oldest_seconds
+    state.longest_pass_seconds = lambda: max(queue.longest_pass_seconds(), backups.longest_pass_seconds())
+
+    async def watch() -> None:
+        others = asyncio.all_tasks()
+        watches = await kopf.spawn_tasks(
+            registry=backups.watched(registry(watcher)),
             settings=settings(),
             standalone=True,
             stop_flag=stop,
@@ -167,44 +200,72 @@ async def _lead(
             identity=Identity(socket.gethostname()),
             namespaces=options.namespace,
             clusterwide=not options.namespace,
-        ),
-        name="watches",
-    )
-    tasks = [
-        watching,
+        )
+        hear_signals()  # Kopf has just put its own handlers there, which only end its watches.
+        await kopf.run_tasks(watches, ignored=others)
+
+    working = [
         asyncio.create_task(lease.keep(), name="lease"),
-        asyncio.create_task(queue.run(), name="queue"),
-        asyncio.create_task(_list_now_and_then(clients, queue, watcher, state, options), name="list"),
+        asyncio.create_task(_work(cache, queue), name="queue"),
+        asyncio.create_task(backups.run(), name="backups"),
+        asyncio.create_task(_list_now_and_then(cache, queue, watcher, state, options), name="list"),
     ]
-    # Kopf ends at a signal; any other that ends has failed.
-    done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    stopping = asyncio.create_task(stop.wait(), name="stop")
+    watching = asyncio.create_task(watch(), name="watches")
+    # None of them ends by itself but at a signal: any other that ends has failed.
+    done, _ = await asyncio.wait([*working, stopping, watching], return_when=asyncio.FIRST_COMPLETED)
     for task in done:
         if isinstance(lost := task.exception(), LeaseLostError):
             # Another replica may begin in a moment: no tidy end, which could still write.
             _log.error("lease lost", error=str(lost))
             os._exit(1)
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    await _hand_over(working, gate, lease)
+    # Kopf's watches take seconds to end under load, and only tell what nobody here works on any more.
+    for ending in (stopping, watching):
+        ending.cancel()
+    await asyncio.gather(stopping, watching, return_exceptions=True)
     for task in done:
         task.result()
 
 
+async def _hand_over(working: Sequence[asyncio.Task[None]], gate: WriteGate, lease: Lease) -> None:
+    """End all work and give the Lease up as soon as the last write has been answered, or leave it to run out."""
+    for task in working:
+        task.cancel()
+    await asyncio.gather(*working, return_exceptions=True)
+    # As long as the successor waits for the writes of one who was killed.
+    if await asyncio.to_thread(gate.close, LONGEST_SECONDS):
+        await lease.release()
+        _log.info("lease released")
+    else:
+        _log.warning("a write got no answer: the lease is left to run out")
+
+
+async def _work(cache: KubernetesCache, queue: WorkQueue) -> None:
+    """Work on the queue once it is known what there is: a thousand instances would ask for nine objects each."""
+    await cache.fill()
+    await queue.run()
+
+
 async def _list_now_and_then(
-    clients: Clients, queue: WorkQueue, watcher: Watcher, state: health.Health, options: argparse.Namespace
+    cache: KubernetesCache, queue: WorkQueue, watcher: Watcher, state: health.Health, options: argparse.Namespace
 ) -> None:
     """List all instances at the start and now and then: insurance against events that never came."""
     while True:
         try:
             scopes: list[str | None] = [*options.namespace] or [None]
-            listed = [item for scope in scopes for item in await clients.kubernetes.list_all(KIND, scope)]
-            for item in listed:
-                queue.ensure(f"{item['metadata']['namespace']}/{item['metadata']['name']}")
+            listed = {}
+            for scope in scopes:
+                async for item in cache.listed(KIND, scope):
+                    key = f"{item['metadata']['namespace']}/{item['metadata']['name']}"
+                    listed[key] = fingerprint(item["metadata"])
+                    queue.ensure(key)
             missed, lost = watcher.compare(listed)
             if state.ready:  # The very first list comes before most of the first events.
                 for key in missed:
                     queue.add(key)
                 state.dead_watch = f"no event told of changes of {', '.join(lost[:3])}" if lost else None
+                await cache.fill()
             state.ready = True
             delay = MISSED_SECONDS if missed else min(LIST_SECONDS, options.resync_seconds)
         except ApiServerError as error:

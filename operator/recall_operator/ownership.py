@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
@@ -21,6 +22,32 @@ RELEASED_TAG: Final = f"{GROUP}/released"
 """Set on what a deleted instance left behind, with the time of its deletion: anybody may adopt it."""
 
 _DIGEST_CHARACTERS: Final = 16
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a RecallInstance is, or will be: all that is known of one that does not exist yet."""
+
+    cluster: str
+    namespace: str
+    name: str
+
+    @classmethod
+    def parse(cls, text: str) -> Place | None:
+        """Return the place that `<cluster>/<namespace>/<name>` names; None when no instance could be there.
+
+        Sources: EKS, CreateCluster (name); RFC 1123 (namespace); the CRD's own rule (name).
+        """
+        found = _PLACE.fullmatch(text)
+        return cls(*found.groups()) if found else None
+
+    def __str__(self) -> str:
+        return f"{self.cluster}/{self.namespace}/{self.name}"
+
+
+_PLACE: Final = re.compile(
+    r"([A-Za-z0-9][A-Za-z0-9_-]{0,99})/([a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)/([a-z0-9](?:[a-z0-9-]{0,48}[a-z0-9])?)"
+)
 
 
 @dataclass(frozen=True)
@@ -43,9 +70,14 @@ class Owner:
             return None
         return cls(tags.get(CLUSTER_TAG, ""), tags.get(NAMESPACE_TAG, ""), tags.get(NAME_TAG, ""), tags[UID_TAG])
 
+    @property
+    def place(self) -> Place:
+        """Where it is: what it shares with its namesakes."""
+        return Place(self.cluster, self.namespace, self.name)
+
     def is_namesake(self, other: Owner) -> bool:
         """Whether `other` has the same cluster, namespace and name: one of the two can't be alive any more."""
-        return (self.cluster, self.namespace, self.name) == (other.cluster, other.namespace, other.name)
+        return self.place == other.place
 
     def __str__(self) -> str:
         return f"RecallInstance {self.namespace}/{self.name} of cluster {self.cluster} (uid {self.uid})"
@@ -78,6 +110,15 @@ def refusal(what: str, found: Owner | None, remedy: str) -> str:
     )
 
 
+def digested_name(*parts: str, limit: int) -> str:
+    """Return a name as `derived_name`, of a-z, A-Z, 0-9, `-` and `_` only: for services that take no dots.
+
+    It always ends in a digest of the parts, because joined by `_` they can't be told apart.
+    """
+    digest = hashlib.sha256(".".join(parts).encode()).hexdigest()[:_DIGEST_CHARACTERS]
+    return f"{'_'.join(parts)[: limit - _DIGEST_CHARACTERS - 1]}_{digest}"
+
+
 def derived_name(*parts: str, limit: int) -> str:
     """Return a name made of `parts` (none empty, none with a dot) of at most `limit` characters.
 
@@ -90,3 +131,8 @@ def derived_name(*parts: str, limit: int) -> str:
         return whole
     digest = hashlib.sha256(whole.encode()).hexdigest()[:_DIGEST_CHARACTERS]
     return f"{whole[: limit - _DIGEST_CHARACTERS - 2].rstrip('.')}..{digest}"
+
+
+def name_prefix(*parts: str, limit: int) -> str:
+    """Return what all names begin with that `derived_name` makes of these parts and further ones."""
+    return f"{'.'.join(parts)}."[: limit - _DIGEST_CHARACTERS - 2]

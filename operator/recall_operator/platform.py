@@ -6,13 +6,14 @@ only place from which the operator learns where AWS is; there is no second way f
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 from pydantic.alias_generators import to_camel
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 HostName = Annotated[str, Field(pattern=r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
@@ -27,7 +28,16 @@ class PlatformModel(BaseModel):
 class ClusterFacts(PlatformModel):
     """The Kubernetes cluster that the operator runs in."""
 
-    name: str = Field(description="Name of the EKS cluster: owner in tags, and where Pod Identity associations go.")
+    name: str = Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$",
+        description=(
+            "Name of the EKS cluster: owner in tags and ownership records, and where Pod Identity associations go. "
+            "Source of the pattern: EKS API Reference, CreateCluster."
+        ),
+    )
+
+
+_BEDROCK_REGION = ("bedrock_region", "bedrockRegion")
 
 
 class AwsFacts(PlatformModel):
@@ -35,6 +45,11 @@ class AwsFacts(PlatformModel):
 
     account_id: str = Field(pattern=r"^\d{12}$")
     region: str
+    bedrock_region: str = Field(
+        default_factory=lambda data: data["region"],
+        pattern=r"^[a-z0-9-]+$",
+        description="Where models and guardrails are asked; everything else is in `region`, which is the default.",
+    )
     endpoint_urls: dict[str, str] = Field(
         default_factory=dict,
         description=(
@@ -42,6 +57,19 @@ class AwsFacts(PlatformModel):
             "given to the API's pods as they are."
         ),
     )
+
+    @property
+    def elsewhere(self) -> Mapping[str, str]:
+        """The regions of services that are not asked in `region`, by boto3's names of the services."""
+        return {} if self.bedrock_region == self.region else {"bedrock": self.bedrock_region}
+
+    @model_serializer(mode="wrap")
+    def _without_the_default(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # An operator of an earlier release refuses fields that it does not know.
+        document: dict[str, Any] = write(self)
+        if not self.elsewhere:
+            document = {key: value for key, value in document.items() if key not in _BEDROCK_REGION}
+        return document
 
 
 class DnsFacts(PlatformModel):
@@ -102,6 +130,8 @@ class IngressFacts(PlatformModel):
 
     Source: AWS General Reference, Elastic Load Balancing endpoints.
     """
+    dual_stack: bool = False
+    """Whether the load balancers have IPv6 addresses too (ipAddressType dualstack): then names get AAAA records."""
     gateway: GatewayFacts | None = None
     """For instances with spec.api.route HTTPRoute; none means that there is no Gateway, nor its custom resources."""
 
@@ -127,6 +157,8 @@ class WorkloadFacts(PlatformModel):
 
     image: str
     """Image of the API when an instance names none."""
+    traces_endpoint: str | None = Field(default=None, pattern=r"^https?://[^ ]+$")
+    """OpenTelemetry collector (OTLP over HTTP) that the API's pods send traces to; none means no traces."""
 
 
 class Platform(PlatformModel):

@@ -6,11 +6,11 @@ import asyncio
 import json
 import subprocess
 import sys
-import venv
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from recall_api.search.evaluate import Figures, evaluate, figures, read, table
+from tests.bench import peers
 from tests.bench.embedders import wordllama
 from tests.bench.recall_quality.data import evaluation_lines
 
@@ -19,27 +19,13 @@ if TYPE_CHECKING:
 
 BUILD: Final = Path("build/bench")
 OUTPUT: Final = BUILD / "recall.json"
-MEM0: Final = ("mem0ai==2.2.1", "wordllama==0.4.0.post1")
-"""What mem0's own environment holds; none of it is a dependency of Recall."""
-
-
-def mem0_python() -> Path:
-    """Return the Python of mem0's environment, which is made when it is missing."""
-    folder = BUILD / "mem0-venv"
-    marker = folder / "installed.txt"
-    if not marker.exists() or marker.read_text() != "\n".join(MEM0):
-        print(f"installing {MEM0[0]} into {folder} …", flush=True)
-        venv.create(folder, with_pip=True, clear=True)
-        subprocess.run([folder / "bin/pip", "install", "--quiet", "--disable-pip-version-check", *MEM0], check=True)
-        marker.write_text("\n".join(MEM0))
-    return folder / "bin/python"
 
 
 def mem0_figures(file: Path) -> Figures:
     """Return the figures of mem0's search on a labelled file."""
     script = Path(__file__).parent / "mem0_search.py"
     # -P: the script's folder has packages whose names are those of standard modules.
-    done = subprocess.run([mem0_python(), "-P", script, file], check=True, stdout=subprocess.PIPE, text=True)
+    done = subprocess.run([peers.python(), "-P", script, file], check=True, stdout=subprocess.PIPE, text=True)
     answers = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
     return figures((answer["found"], answer["relevant"]) for answer in answers)
 

@@ -61,6 +61,8 @@ def test_a_changed_manifest_changes_aws_and_the_pods(recall: RunningStack, insta
 def test_drift_is_mended(recall: RunningStack, instance: MakeInstance) -> None:
     instance("drifted")
     wait_ready(recall, "drifted")
+    # So that no list of AWS's, which few instances share, is older.
+    recall.kubectl.run("annotate", "recallinstance", "drifted", "recall.kug.la/poll-interval=10s")
     route53 = recall.aws("route53")
     zone = route53.list_hosted_zones()["HostedZones"][0]["Id"]
 

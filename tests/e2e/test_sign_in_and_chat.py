@@ -73,7 +73,7 @@ def test_recall_finds_by_meaning_and_by_words(recall: RunningStack, tokens: Toke
     with recall.api(BETA, tokens) as api:
         memory = api.remember({"text": "I am allergic to peanuts."})
         for query in ("peanuts", "food I cannot eat"):
-            eventually(lambda query=query: memory["id"] in found(api, query), what=f"recall by “{query}”")  # type: ignore[misc]
+            assert eventually(lambda query=query: memory["id"] in found(api, query), what=f"recall by “{query}”")  # type: ignore[misc]
 
 
 def test_chat_streams_an_answer_that_cites_its_memories(recall: RunningStack, tokens: Tokens) -> None:

@@ -6,13 +6,13 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from recall_operator.aws import is_write
+from recall_operator.aws.client import is_write
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
-    from recall_operator.aws import AwsCaller
-    from recall_operator.kubernetes_api import KubernetesCaller, ObjectKey
+    from recall_operator.aws.client import AwsCaller
+    from recall_operator.kubernetes.client import KubernetesCaller, ObjectKey
 
 LATENCY_SECONDS = 0.02
 """Virtual time that each call takes, so that calls made side by side overlap."""
@@ -85,15 +85,15 @@ class KubernetesDoor:
         )
         return answer
 
-    async def list_all(self, kind: str, namespace: str | None) -> list[dict[str, Any]]:
-        answer: list[dict[str, Any]] = await self._through(
-            "kubernetes",
-            f"list {kind}",
-            False,
-            lambda: self._now().list_all(kind, namespace),
-            lambda: self._past().list_all(kind, namespace),
+    async def listed(self, kind: str, namespace: str | None, labels: str = "") -> AsyncIterator[dict[str, Any]]:
+        async def whole(kubernetes: KubernetesCaller) -> list[dict[str, Any]]:
+            return [item async for item in kubernetes.listed(kind, namespace, labels)]
+
+        listed: list[dict[str, Any]] = await self._through(
+            "kubernetes", f"list {kind}", False, lambda: whole(self._now()), lambda: whole(self._past())
         )
-        return answer
+        for item in listed:
+            yield item
 
     async def apply(self, manifest: dict[str, Any], *, subresource: str = "") -> dict[str, Any]:
         def act() -> Awaitable[Any]:
@@ -103,9 +103,9 @@ class KubernetesDoor:
         answer: dict[str, Any] = await self._through("kubernetes", what, True, act, act)
         return answer
 
-    async def delete(self, key: ObjectKey, uid: str) -> None:
+    async def delete(self, key: ObjectKey, uid: str, version: str | None = None) -> None:
         def act() -> Awaitable[Any]:
-            return self._now().delete(key, uid)
+            return self._now().delete(key, uid, version)
 
         await self._through("kubernetes", f"delete {key.kind}", True, act, act)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from botocore.exceptions import ClientError, ConnectTimeoutError, ReadTimeoutError
 
 from recall_operator.errors import ApiServerError
+from recall_operator.requests.late_writes import LONGEST_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,9 +21,11 @@ if TYPE_CHECKING:
 STALE_SECONDS = 5.0
 """How long reads lag: longer than any consistency window that was seen of IAM, Route 53 or Cognito lists."""
 OUTAGE_SECONDS = 90.0
-LATE_SECONDS = 3.0
+TIMEOUT_SECONDS = LONGEST_SECONDS
+LATE_SECONDS = 12.0
+"""How long a request that nobody waits for is still on its way: almost as long as the operator thinks."""
 LEASE_SECONDS = 15.0
-"""A successor waits for the end of the lease, which is longer than a request can be under way (10 s)."""
+"""A successor waits for the end of the lease."""
 
 
 class Fault(Protocol):
@@ -88,15 +91,25 @@ class LeaderKilled(_Once):
         self._takeover_seconds = takeover_seconds
 
     async def _happen(self, call: Call, process: Process) -> Any:
-        async def late() -> None:
-            await asyncio.sleep(LATE_SECONDS)
-            try:
-                await call.act()
-            except (ClientError, ApiServerError):
-                return  # the successor was first: nobody is left to read the refusal
-
-        process.world.keep(asyncio.create_task(late()))
+        process.world.keep(asyncio.create_task(_late(call)))
         return await process.end(restart_after=self._takeover_seconds)
+
+
+class LateEffect(_Once):
+    """The request is given up after its time, and takes effect only then: its process works on meanwhile."""
+
+    async def _happen(self, call: Call, process: Process) -> Any:
+        await asyncio.sleep(TIMEOUT_SECONDS)
+        process.world.keep(asyncio.create_task(_late(call)))
+        raise timeout(call.site)
+
+
+async def _late(call: Call) -> None:
+    await asyncio.sleep(LATE_SECONDS)
+    try:
+        await call.act()
+    except (ClientError, ApiServerError):
+        return  # another was first: nobody is left to read the refusal
 
 
 class Refused(_Once):
@@ -140,7 +153,7 @@ class Stale:
 
 
 class Throttled:
-    """Half of all calls to AWS are refused for their rate, for a while."""
+    """The first and half of all other calls to AWS are refused for their rate, for a while."""
 
     def __init__(self, seed: int) -> None:
         self._chance = random.Random(seed)
@@ -151,7 +164,8 @@ class Throttled:
         del process
         now = asyncio.get_running_loop().time()
         self._end = self._end or now + 2 * OUTAGE_SECONDS
-        if call.site.door == "aws" and now < self._end and self._chance.random() < 0.5:
+        struck = self._chance.random() < 0.5 or not self.reached
+        if call.site.door == "aws" and now < self._end and struck:
             self.reached = True
             raise throttled(call.site)
         return await call.act()

@@ -1,4 +1,4 @@
-"""One life of the operator's process: the real queue, watcher and reconciler between two doors."""
+"""One life of the operator's process: the real queues, watchers and reconcilers between two doors."""
 
 from __future__ import annotations
 
@@ -6,15 +6,19 @@ import asyncio
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from recall_operator.aws_inventory import Inventory
-from recall_operator.aws_records import RecordBatches
+from recall_operator.aws.inventory import Inventory
+from recall_operator.aws.record_batches import RecordBatches
+from recall_operator.backups.service import Backups
 from recall_operator.errors import ApiServerError
+from recall_operator.kubernetes.cache import KubernetesCache
+from recall_operator.models.backup import BACKUP_KIND
 from recall_operator.models.base import KIND
-from recall_operator.queue import WorkQueue
-from recall_operator.rate import RESYNC_SECONDS
-from recall_operator.reconcile import Reconciler
+from recall_operator.reconcile.queue import WorkQueue
+from recall_operator.reconcile.reconciler import Reconciler
+from recall_operator.reconcile.watches import Watcher
+from recall_operator.requests.late_writes import LateWrites
+from recall_operator.requests.rate import RESYNC_SECONDS
 from recall_operator.resources.part import Clients
-from recall_operator.watch import Watcher
 from tests.faults.doors import LATENCY_SECONDS, AwsDoor, Call, KubernetesDoor, Site, never
 
 if TYPE_CHECKING:
@@ -22,7 +26,6 @@ if TYPE_CHECKING:
 
     from tests.faults.world import FaultWorld
 
-RESTART_SECONDS = 1.0
 _LIST_AGAIN_SECONDS = 5.0
 
 
@@ -34,25 +37,39 @@ class Process:
         self.alive = True
         door = AwsDoor(self._through, lambda: world.aws, world.past_aws)
         clock = asyncio.get_running_loop().time
-        clients = Clients(
-            Inventory(RecordBatches(door), world.platform.cluster.name, clock=clock, chance=lambda: 0.5),
-            KubernetesDoor(self._through, lambda: world.kubernetes, lambda: world.kubernetes),
+        self._cache = KubernetesCache(
+            KubernetesDoor(self._through, lambda: world.kubernetes, lambda: world.kubernetes), clock=clock
         )
-        self._clients = clients
-        self._queue = WorkQueue(Reconciler(world.platform, clients).reconcile, chance=lambda: 0.5)
-        self._watcher = Watcher(self._queue)
-        self._tasks = [asyncio.create_task(self._queue.run()), asyncio.create_task(self._list_now_and_then())]
+        clients = Clients(
+            Inventory(
+                RecordBatches(door),
+                world.platform.cluster.name,
+                late_seconds=world.late_seconds,
+                clock=clock,
+                chance=lambda: 0.5,
+            ),
+            self._cache,
+        )
+        reconciler = Reconciler(
+            world.platform, clients, late_writes=LateWrites(clock, longest_seconds=world.late_seconds)
+        )
+        self._queue = WorkQueue(reconciler.reconcile, chance=lambda: 0.5)
+        self._watcher = Watcher(self._queue, self._cache)
+        self._backups = Backups(world.platform, Clients(door, self._cache), None, clock=world.now, chance=lambda: 0.5)
+        self._tasks = [
+            asyncio.create_task(work) for work in (self._work(), self._list_now_and_then(), self._backups.run())
+        ]
 
     def deliver(self, event: Mapping[str, Any]) -> None:
         """Hand a watch event over."""
         if self.alive:
-            instance = event["object"]["kind"] == KIND
-            (self._watcher.instance_changed if instance else self._watcher.owned_changed)(event)
+            watches = {KIND: self._watcher.instance_changed, BACKUP_KIND: self._backups.changed}
+            watches.get(event["object"]["kind"], self._watcher.owned_changed)(event)
 
-    async def end(self, restart_after: float = RESTART_SECONDS) -> Any:
+    async def end(self, restart_after: float | None = None) -> Any:
         """End the process here and now, and let its successor start; never returns to the caller."""
         self.alive = False
-        self.world.succeed(self, restart_after)
+        self.world.succeed(self, self.world.restart_seconds if restart_after is None else restart_after)
         return await never()
 
     async def stop(self) -> None:
@@ -62,12 +79,17 @@ class Process:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
+    async def _work(self) -> None:
+        await self._cache.fill()
+        await self._queue.run()
+
     async def _list_now_and_then(self) -> None:
         """Do what `recall_operator.main` does: list at the start and at every resync."""
         while True:
             try:
-                for item in await self._clients.kubernetes.list_all(KIND, None):
+                async for item in self._cache.listed(KIND, None):
                     self._queue.ensure(f"{item['metadata']['namespace']}/{item['metadata']['name']}")
+                await self._cache.fill()
                 delay = RESYNC_SECONDS
             except ApiServerError:
                 delay = _LIST_AGAIN_SECONDS

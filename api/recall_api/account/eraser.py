@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from botocore.exceptions import ClientError
 
@@ -20,10 +20,11 @@ from recall_api.errors import error_code
 from recall_api.telemetry import log
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from recall_api.account.repository import AccountRepository
     from recall_api.aws import Aws
+    from recall_api.identifiers import UserId
     from recall_api.instance.repository import InstanceRepository, Task
 
 GRACE_SECONDS: Final = FRESH_SECONDS + 1
@@ -32,6 +33,10 @@ LEASE_SECONDS: Final = 30
 SECOND_PASS_SECONDS: Final = 900
 """Longer than any answer or import runs."""
 PASSES: Final = 2
+
+
+OnLeaving: TypeAlias = "Callable[[Collection[UserId]], None]"
+"""Told, every few seconds and by every pod for itself, whose accounts are being deleted."""
 
 
 class Eraser:
@@ -45,6 +50,7 @@ class Eraser:
         instance: InstanceRepository,
         *,
         poll_seconds: float,
+        on_leaving: OnLeaving = lambda _: None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._aws = aws
@@ -52,6 +58,7 @@ class Eraser:
         self._accounts = accounts
         self._instance = instance
         self._poll_seconds = poll_seconds
+        self._on_leaving = on_leaving
         self._clock = clock
         self._task: asyncio.Task[None] | None = None
 
@@ -68,7 +75,9 @@ class Eraser:
     async def _run(self) -> None:
         while True:
             try:
-                for task in await self._instance.claim_deletions(int(self._clock()), LEASE_SECONDS):
+                tasks = await self._instance.deletions()
+                self._on_leaving([task.user_id for task in tasks])
+                for task in await self._instance.claim(tasks, int(self._clock()), LEASE_SECONDS):
                     await self.erase(task)
             except Exception as error:
                 log.warning("deletion of an account postponed", error=type(error).__name__)

@@ -53,6 +53,13 @@ class Deletion:
     counts: dict[str, int] = field(default_factory=dict)
     """What was there, by kind; empty until it is counted."""
     sign_in: SignIn = SignIn.PENDING
+    key_deleted: bool = False
+    """Whether the data key by which everything was sealed was deleted when the deletion began."""
+
+    @property
+    def unreadable_since(self) -> datetime | None:
+        """From when on nothing of the user can be read in any backup; none when it was not sealed."""
+        return self.started_at if self.key_deleted else None
 
     @property
     def backups_until(self) -> datetime | None:

@@ -22,7 +22,7 @@ from recall_api.identifiers import ULID_PATTERN
 router = APIRouter(prefix="/v1/account", tags=["account"], responses=problem_responses(401, 403, 422, 503))
 
 
-def _service(request: Request) -> AccountService:
+async def _service(request: Request) -> AccountService:
     return cast("AccountService", request.app.state.account)
 
 

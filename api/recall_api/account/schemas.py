@@ -126,6 +126,10 @@ class Receipt(Schema):
     backups_until: Moment | None = Field(
         description="Until then point-in-time backups of the tables still hold what was deleted; null while it runs."
     )
+    unreadable_since: Moment | None = Field(
+        description="From then on nobody can read what backups hold, because the data key that sealed it is deleted; "
+        "null where users have no key of their own."
+    )
 
     @classmethod
     def of(cls, deletion: Deletion) -> Receipt:
@@ -135,6 +139,11 @@ class Receipt(Schema):
             remaining.insert(0, "what has not been deleted yet")
         else:
             remaining.append("point-in-time backups of both tables, which only the operator of this Recall can restore")
+        if deletion.key_deleted:
+            remaining.append(
+                "in backups, nothing that says what about: memories, conversations and names were sealed by your own "
+                "data key, which was deleted first of all; the instance's KMS key can't open them without it"
+            )
         return cls(
             state=deletion.state,
             started_at=deletion.started_at,
@@ -143,4 +152,5 @@ class Receipt(Schema):
             sign_in=deletion.sign_in,
             remaining=remaining,
             backups_until=deletion.backups_until,
+            unreadable_since=deletion.unreadable_since,
         )

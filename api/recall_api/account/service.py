@@ -14,6 +14,7 @@ from recall_api.errors import ProblemError, not_found
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from recall_api.account.eraser import OnLeaving
     from recall_api.account.model import Deletion, Profile
     from recall_api.account.repository import AccountRepository
     from recall_api.account.schemas import TokenCreate
@@ -32,11 +33,14 @@ class AccountService:
         tokens: PersonalTokenRepository,
         authenticator: Authenticator,
         clock: Callable[[], float] = time.time,
+        *,
+        on_leaving: OnLeaving = lambda _: None,
     ) -> None:
         self._accounts = accounts
         self._tokens = tokens
         self._authenticator = authenticator
         self._clock = clock
+        self._on_leaving = on_leaving
 
     async def profile(self, user_id: UserId) -> Profile:
         """Return the user's profile."""
@@ -48,7 +52,7 @@ class AccountService:
 
     async def end_sessions(self, user_id: UserId) -> None:
         """Refuse every session that began until now; personal access tokens are revoked one by one."""
-        await self._accounts.change_profile(user_id, {"validAfter": int(self._clock())})
+        await self._accounts.end_sessions(user_id, int(self._clock()))
         self._authenticator.forget(user_id)
 
     async def tokens(self, user_id: UserId) -> list[PersonalToken]:
@@ -93,6 +97,7 @@ class AccountService:
         """Begin to delete everything of the user; asked again it tells how far that is."""
         await self._accounts.begin_deletion(user.user_id, user.username, int(self._clock() + GRACE_SECONDS))
         self._authenticator.forget(user.user_id)
+        self._on_leaving([user.user_id])
         return await self.deletion(user.user_id)
 
     async def deletion(self, user_id: UserId) -> Deletion:

@@ -15,8 +15,8 @@ class Principal:
 
     user_id: UserId
     scopes: frozenset[str]
-    issued_at: int
-    """Unix time in s."""
+    began_at: int
+    """When the user signed in, Unix time in s: tokens that are renewed later belong to the same session."""
     expires_at: int
     """Unix time in s."""
     groups: frozenset[str] = frozenset()

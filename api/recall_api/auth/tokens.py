@@ -112,7 +112,7 @@ def _principal(claims: Mapping[str, Any], rules: TokenRules, now: float) -> Prin
     return Principal(
         user_id=UserId(subject),
         scopes=scopes,
-        issued_at=issued_at,
+        began_at=min(issued_at, _moment(claims, "auth_time")) if "auth_time" in claims else issued_at,
         expires_at=expires_at,
         groups=frozenset(name for name in groups if isinstance(name, str)) if isinstance(groups, list) else frozenset(),
         username=username if isinstance(username, str) else subject,

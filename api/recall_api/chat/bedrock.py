@@ -1,37 +1,36 @@
-"""ConverseStream from an event loop: one thread a stream, a bounded queue, and an end that really ends it.
+"""ConverseStream: its events as they come, and an end that really ends it.
 
-boto3's stream blocks, so a thread reads it and hands events over. The queue is bounded: a client that reads slowly
-slows the reading down. Closing shuts the socket's receiving side, which wakes the thread; it then closes the
-connection, and Bedrock stops generating. Attempts are repeated only before the first event.
+A client that reads slowly slows the reading down, by nothing but TCP. Closing the generator hangs up, and Bedrock stops
+generating. Attempts are repeated only before the first event.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import json
 import random
-import threading
-from collections import deque
-from typing import TYPE_CHECKING, Any, Final, Self
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any, Final, cast
 
+from botocore.eventstream import EventStreamBuffer
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
     ConnectTimeoutError,
     EndpointConnectionError,
+    EventStreamError,
     ReadTimeoutError,
 )
 
 from recall_api.errors import ProblemError, error_code
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
-    from concurrent.futures import Executor
+    from collections.abc import AsyncGenerator, Mapping
 
-    from mypy_boto3_bedrock_runtime import BedrockRuntimeClient
+    from botocore.eventstream import EventStreamMessage
 
-QUEUE_LENGTH: Final = 64
-"""Events that may wait for a client that reads slowly."""
+    from recall_api.aws import Aws
+
 ATTEMPTS: Final = 4
 FIRST_WAIT_SECONDS: Final = 0.2
 
@@ -89,110 +88,51 @@ def as_problem(error: BaseException) -> ProblemError:
     return ProblemError(502, "model-failed", "The model failed", "The model could not finish its answer; ask again.")
 
 
-class ModelStream:
-    """One streamed answer. Use it as an asynchronous context manager, and iterate over its events."""
+async def model_stream(aws: Aws, request: Mapping[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
+    """Yield Bedrock's events until the last one. Closing it early stops the model.
 
-    def __init__(self, client: BedrockRuntimeClient, request: dict[str, Any], executor: Executor) -> None:
-        self._client = client
-        self._request = request
-        self._loop = asyncio.get_running_loop()
-        self._arrived = asyncio.Event()
-        self._waiting: deque[Any] = deque()
-        self._room = threading.Semaphore(QUEUE_LENGTH)
-        self._cancelled = threading.Event()
-        self._raw: Any = None
-        self._done = executor.submit(self._run)
-
-    async def __aenter__(self) -> Self:
-        """Return the stream, which runs already."""
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        """Stop the model, unless it has finished."""
-        self.close()
-
-    def close(self) -> None:
-        """Stop the model; never blocks."""
-        self._cancelled.set()
-        self._done.cancel()
-        self._room.release()
-        raw = self._raw
-        if raw is not None:
-            # urllib3 made this for use from another thread; it fails when the thread has closed it already.
-            with contextlib.suppress(Exception):
-                raw.shutdown()
-
-    async def __aiter__(self) -> AsyncIterator[dict[str, Any]]:
-        """Yield Bedrock's events until the last one.
-
-        Raises:
-            Exception: what boto3 raised, or `TruncatedError`.
-        """
-        while True:
-            while self._waiting:
-                event = self._waiting.popleft()
-                self._room.release()
-                if event is None:
-                    return
-                if isinstance(event, BaseException):
-                    raise event
-                yield event
-            self._arrived.clear()
-            if not self._waiting:
-                await self._arrived.wait()
-
-    def _run(self) -> None:
-        """Read the stream, on a thread."""
+    Raises:
+        botocore.exceptions.ClientError: Bedrock refused, or broke off with an error (an `EventStreamError`).
+        botocore.exceptions.BotoCoreError: it could not be reached, hung up, or fell silent.
+        TruncatedError: it ended without its last event.
+    """
+    attempt = 0
+    while True:
+        attempt += 1
+        begun = False
         try:
-            for event in self._events():
-                if not self._hand_over(event):
-                    return
-            self._hand_over(None)
-        except Exception as error:
-            self._hand_over(error)
-
-    def _hand_over(self, event: Any) -> bool:
-        """Put an event into the queue when there is room; say whether anybody still wants events."""
-        self._room.acquire()
-        if self._cancelled.is_set():
-            return False
-        self._waiting.append(event)
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody reads any more
-            self._loop.call_soon_threadsafe(self._arrived.set)
-        return True
-
-    def _events(self) -> Iterator[dict[str, Any]]:
-        attempt = 0
-        while not self._cancelled.is_set():
-            attempt += 1
-            begun = False
-            try:
-                for event in self._one_attempt():
+            async with aclosing(_one_attempt(aws, request)) as events:
+                async for event in events:
                     begun = True
                     yield event
-            except (BotoCoreError, ClientError) as error:
-                if begun or attempt == ATTEMPTS or not is_worth_repeating(error):
-                    raise
-                longest = FIRST_WAIT_SECONDS * 2**attempt
-                self._cancelled.wait(random.uniform(longest / 4, longest))  # noqa: S311 - jitter
-            else:
-                return
+        except (BotoCoreError, ClientError) as error:
+            if begun or attempt == ATTEMPTS or not is_worth_repeating(error):
+                raise
+        else:
+            return
+        longest = FIRST_WAIT_SECONDS * 2**attempt
+        await asyncio.sleep(random.uniform(longest / 4, longest))  # noqa: S311 - jitter
 
-    def _one_attempt(self) -> Iterator[dict[str, Any]]:
-        stream = self._client.converse_stream(**self._request)["stream"]
-        # botocore offers no public way to the response below; `close` alone would not wake a blocked read.
-        self._raw = getattr(stream, "_raw_stream", None)
-        complete = False
-        try:
-            if self._cancelled.is_set():
-                return
-            for event in stream:
+
+async def _one_attempt(aws: Aws, request: Mapping[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
+    complete = False
+    buffer = EventStreamBuffer()
+    async with aws.converse_stream(request) as pieces:
+        async for piece in pieces:
+            buffer.add_data(piece)
+            for message in buffer:
+                event = _event(message)
                 complete = complete or "metadata" in event
-                if self._cancelled.is_set():
-                    return
-                yield dict(event)
-            if not complete:
-                raise TruncatedError
-        finally:
-            self._raw = None
-            stream.close()
+                yield event
+    if not complete:
+        raise TruncatedError
+
+
+def _event(message: EventStreamMessage) -> dict[str, Any]:
+    """Return an event of the stream; its form is in the Amazon Bedrock API reference, `ConverseStream`."""
+    headers = cast("Mapping[str, str]", message.headers)
+    kind = headers[":message-type"]
+    if kind == "event":
+        return {headers[":event-type"]: json.loads(message.payload)}
+    code = headers.get(":exception-type") or headers.get(":error-code", "Unknown")
+    raise EventStreamError({"Error": {"Code": code, "Message": ""}}, "ConverseStream")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final, NewType
+from typing import TYPE_CHECKING, Final
 
 from ulid import ULID
 
 from recall_api.chat.model import Citation, Turn
+from recall_api.identifiers import ConversationId, MessageId
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,11 +17,6 @@ if TYPE_CHECKING:
 
     from recall_api.chat.proposals import Proposal
     from recall_api.identifiers import MemoryId
-
-ConversationId = NewType("ConversationId", str)
-MessageId = NewType("MessageId", str)
-"""ULIDs. A question has an even place: its answer's id is the next number, so that the two are neighbours whatever
-else is written to the conversation meanwhile."""
 
 MAX_TITLE_LENGTH: Final = 120
 TITLE_LENGTH: Final = 60

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated, cast
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from recall_api.auth.dependencies import CurrentUser
-from recall_api.chat.conversation import ConversationId, MessageId
 from recall_api.chat.conversation_schemas import (
     ConversationPage,
     ConversationUpdate,
@@ -16,7 +15,7 @@ from recall_api.chat.conversation_schemas import (
 )
 from recall_api.chat.conversations import ConversationService, conversation_id_of
 from recall_api.errors import problem_responses
-from recall_api.identifiers import ULID_PATTERN, UserId
+from recall_api.identifiers import ULID_PATTERN, ConversationId, MessageId, UserId
 from recall_api.memories.schemas import MemoryStored, MemoryView
 from recall_api.pages import MAX_CURSOR_LENGTH, CursorSealer, invalid_cursor
 
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 router = APIRouter(prefix="/v1/conversations", tags=["conversations"], responses=problem_responses(401, 422, 503))
 
 
-def _service(request: Request) -> ConversationService:
+async def _service(request: Request) -> ConversationService:
     return cast("ConversationService", request.app.state.conversations)
 
 

@@ -77,7 +77,10 @@ class MessageView(Schema):
     citations: list[CitationEvent] = Field(default_factory=list)
     recalled: list[str] = Field(default_factory=list, description="Ids of the memories that the model was given.")
     proposals: list[ProposalView] = Field(default_factory=list)
-    cost_micro_dollars: int | None = None
+    cost_micro_dollars: int | None = Field(
+        default=None,
+        description="What an answer cost, in millionths of a US dollar; estimated when it was stopped or broke off.",
+    )
 
     @classmethod
     def of(cls, message: Message) -> MessageView:

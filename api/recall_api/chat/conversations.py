@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import TYPE_CHECKING, Final
 
@@ -9,10 +10,8 @@ from recall_api.chat.conversation import (
     HISTORY_CHARACTERS,
     AskedMessage,
     Conversation,
-    ConversationId,
     Decision,
     Message,
-    MessageId,
     Place,
     StoredProposal,
     history,
@@ -20,7 +19,7 @@ from recall_api.chat.conversation import (
     question_of,
 )
 from recall_api.errors import ProblemError, invalid, not_found
-from recall_api.identifiers import ULID_PATTERN
+from recall_api.identifiers import ULID_PATTERN, ConversationId, MessageId
 from recall_api.memories.model import MemoryContent, Source
 
 if TYPE_CHECKING:
@@ -102,10 +101,13 @@ class ConversationService:
         """
         if conversation_id is None:
             return Place(new_conversation_id(), is_new=True), ()
-        await self.get(user_id, conversation_id)
         place = Place(conversation_id, is_new=False)
-        before = None
-        if replaces is not None:
+        if replaces is None:
+            _, said = await asyncio.gather(
+                self.get(user_id, conversation_id), self._said(user_id, conversation_id, None)
+            )
+        else:
+            await self.get(user_id, conversation_id)
             before = question_of(replaces)
             old = await self._repository.message(user_id, conversation_id, before)
             if not isinstance(old, AskedMessage):
@@ -117,12 +119,17 @@ class ConversationService:
             ]
             same = old.proposals if old.text == text else None
             place = Place(conversation_id, is_new=False, replaces=tuple(later), proposals=same)
+            said = await self._said(user_id, conversation_id, before)
+        return place, history(said)
+
+    async def _said(self, user_id: UserId, conversation_id: ConversationId, before: MessageId | None) -> list[Message]:
+        """Return what was said before a message, the newest first, as much as a model is told."""
         said: list[Message] = []
         async for messages in self._repository.messages(user_id, conversation_id, before=before, page_size=PAGE):
             said += messages
             if sum(len(message.text) for message in said) > HISTORY_CHARACTERS:
                 break
-        return place, history(said)
+        return said
 
     async def accept(self, user_id: UserId, conversation_id: ConversationId, proposal: str) -> tuple[Memory, bool]:
         """Store what was proposed as a memory; return it, and whether it is new. Again changes nothing.

@@ -89,28 +89,41 @@ def encode(event: ChatEvent, instance: str | None) -> bytes:
     return format_sse_event(event=name, data_str=data)
 
 
-async def stream(
-    events: AsyncGenerator[ChatEvent, None], *, keepalive_seconds: float, instance: str | None
+async def keep_alive(
+    pieces: AsyncGenerator[bytes, None], *, keepalive_seconds: float, first: asyncio.Future[bytes | None] | None = None
 ) -> AsyncGenerator[bytes, None]:
-    """Yield `events` as they are sent, and a comment after each silence of `keepalive_seconds`."""
-    async with aclosing(events):
-        pending = asyncio.ensure_future(anext(events, None))
+    """Yield `pieces`, and a comment after each silence of `keepalive_seconds`; `first` is a piece asked for already."""
+    async with aclosing(pieces):
+        pending = first or asyncio.ensure_future(anext(pieces, None))
         try:
             while True:
                 done, _ = await asyncio.wait({pending}, timeout=keepalive_seconds)
                 if not done:
                     yield KEEPALIVE_COMMENT
                     continue
-                event = pending.result()
-                if event is None:
+                piece = pending.result()
+                if piece is None:
                     return
-                yield encode(event, instance)
-                pending = asyncio.ensure_future(anext(events, None))
+                yield piece
+                pending = asyncio.ensure_future(anext(pieces, None))
         finally:
             # The client may have left: end the step that is under way before the generator is closed.
             with CancelScope(shield=True):
                 pending.cancel()
                 await asyncio.gather(pending, return_exceptions=True)
+
+
+async def _encoded(events: AsyncGenerator[ChatEvent, None], instance: str | None) -> AsyncGenerator[bytes, None]:
+    async with aclosing(events):
+        async for event in events:
+            yield encode(event, instance)
+
+
+def stream(
+    events: AsyncGenerator[ChatEvent, None], *, keepalive_seconds: float, instance: str | None
+) -> AsyncGenerator[bytes, None]:
+    """Return `events` as they are sent, with a comment after each silence of `keepalive_seconds`."""
+    return keep_alive(_encoded(events, instance), keepalive_seconds=keepalive_seconds)
 
 
 class ChatResponse(EventSourceResponse):

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from recall_api.chat.conversation import ConversationId, MessageId
     from recall_api.chat.proposals import Proposal
     from recall_api.errors import ProblemError
-    from recall_api.identifiers import MemoryId
+    from recall_api.identifiers import ConversationId, MemoryId, MessageId
     from recall_api.search.index import Hit
 
 

@@ -43,10 +43,17 @@ class Inference:
     max_tokens: int = MAX_OUTPUT_TOKENS
     temperature: float | None = None
     top_p: float | None = None
+    stop: tuple[str, ...] = ()
+    """Texts at which the model stops."""
 
     def as_config(self) -> dict[str, Any]:
         """Return Converse's `inferenceConfig`."""
-        given = {"maxTokens": self.max_tokens, "temperature": self.temperature, "topP": self.top_p}
+        given = {
+            "maxTokens": self.max_tokens,
+            "temperature": self.temperature,
+            "topP": self.top_p,
+            "stopSequences": list(self.stop) or None,
+        }
         return {name: value for name, value in given.items() if value is not None}
 
 
@@ -80,6 +87,7 @@ def converse_request(
     today: date,
     guardrail: tuple[str, str] | None,
     inference: Inference | None = None,
+    system: str = "",
 ) -> dict[str, Any]:
     """Return the arguments of `ConverseStream`; the last of `turns` is the user's.
 
@@ -91,9 +99,12 @@ def converse_request(
         today: The date that "today" means.
         guardrail: Id and version, none for none.
         inference: How the model is to write; none for its own ways.
+        system: What the user's own application instructs the model beside Recall.
     """
     inference = inference or Inference()
     instructions = SYSTEM_PROMPT if abilities.search_results else f"{SYSTEM_PROMPT} {MARKER_PROMPT}"
+    if system:
+        instructions = f"{instructions}\n\n{system}"
     messages: list[dict[str, Any]] = [{"role": turn.role, "content": [{"text": turn.text}]} for turn in turns[:-1]]
     content: list[dict[str, Any]] = []
     if not abilities.system_prompt and not messages:

@@ -13,10 +13,8 @@ from recall_api.chat.conversation import (
     AnswerMessage,
     AskedMessage,
     Conversation,
-    ConversationId,
     Decision,
     Message,
-    MessageId,
     Place,
     Status,
     StoredProposal,
@@ -25,7 +23,7 @@ from recall_api.chat.conversation import (
 from recall_api.chat.model import Citation
 from recall_api.chat.proposals import Proposal
 from recall_api.contract import PARTITION_KEY, SORT_KEY
-from recall_api.identifiers import MemoryId
+from recall_api.identifiers import ConversationId, MemoryId, MessageId
 from recall_api.memories.repository import partition
 from recall_api.storage import Item, TransactionRefusedError
 

@@ -16,7 +16,7 @@ from recall_api.errors import problem_responses, request_urn
 router = APIRouter(prefix="/v1/chat", tags=["chat"], responses=problem_responses(401, 404, 413, 422, 429, 503))
 
 
-def _service(request: Request) -> ChatService:
+async def _service(request: Request) -> ChatService:
     return cast("ChatService", request.app.state.chat)
 
 
@@ -42,7 +42,7 @@ async def chat(
 
     Closing the connection stops the model; what it said until then is kept. 429: the month's budget is spent.
     """
-    service.check_room()
+    service.check_room(user.user_id)
     model = service.check_model(body.model)
     inference = Inference(temperature=body.temperature, top_p=body.top_p)
     service.check_inference(model, inference)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import time
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -24,15 +25,18 @@ from recall_api.errors import ProblemError, error_code, invalid, not_found, unav
 from recall_api.models.registry import Tokens, capabilities
 from recall_api.search.filters import Filter
 from recall_api.telemetry import log
+from recall_api.tracing import CLIENT, tracer
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Coroutine
+    from collections.abc import AsyncGenerator, Coroutine, Mapping, Sequence
 
     from recall_api.aws import Aws
     from recall_api.chat.conversation import Place
     from recall_api.chat.model import Turn
     from recall_api.chat.repository import ConversationRepository
     from recall_api.identifiers import UserId
+    from recall_api.limits import Limits
+    from recall_api.memories.model import Memory
     from recall_api.models.prices import Price
     from recall_api.models.profiles import Models
     from recall_api.search.service import SearchService
@@ -40,6 +44,14 @@ if TYPE_CHECKING:
     from recall_api.telemetry import Metrics
     from recall_api.usage.model import Reservation
     from recall_api.usage.service import UsageService
+
+
+SEARCHED_LENGTH: Final = 32_000
+"""Characters of a question that memories are searched by; a longer one brings documents of its own along."""
+
+
+MEMORY_BYTES: Final = 1_000
+"""What is set aside for each memory of a prompt before it is known which ones are in it."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +66,8 @@ class Question:
     place: Place | None = None
     """Where question and answer are kept; none when nothing is stored."""
     inference: Inference = field(default_factory=Inference)
+    system: str = ""
+    """What the user's own application instructs the model."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +95,7 @@ class ChatService:
         models: Models,
         usage: UsageService,
         conversations: ConversationRepository,
+        limits: Limits,
     ) -> None:
         self._aws = aws
         self._search = search
@@ -89,6 +104,7 @@ class ChatService:
         self._models = models
         self._usage = usage
         self._conversations = conversations
+        self._limits = limits
         self._running = 0
         self._background: set[asyncio.Task[None]] = set()
 
@@ -115,12 +131,13 @@ class ChatService:
         if both and not capabilities(model).temperature_with_top_p:
             raise invalid("body.topP", "This model takes temperature or topP, not both.", "temperature_with_top_p")
 
-    def check_room(self) -> None:
+    def check_room(self, user_id: UserId) -> None:
         """Make sure that one more answer can be streamed.
 
         Raises:
-            ProblemError: too many are being streamed (503).
+            ProblemError: too many are being streamed, to this user (429) or to all (503).
         """
+        self._limits.check_streams(user_id)
         if self._running >= self._settings.max_streams:
             raise ProblemError(
                 503,
@@ -133,27 +150,50 @@ class ChatService:
     async def prepare(self, user_id: UserId, question: Question) -> Prepared:
         """Recall what the model is given, and set aside what the answer may cost.
 
+        Both at once: memories have room in what is set aside, and the rare ones that need more have it set aside anew.
+
         Raises:
             ProblemError: 429 when the user's budget is spent; 503 when storage does not answer.
         """
         began = time.perf_counter()
-        recalled = await self._recall(user_id, question)
+        price = self._models.price(question.model)
+        guessed = _most(self._request(question, ()), question, price, room=question.memories * MEMORY_BYTES)
+        reserving = asyncio.ensure_future(self._usage.reserve(user_id, question.model, guessed))
+        try:
+            recalled = await self._recall(user_id, question)
+        except BaseException:
+            self._later(self._release(user_id, reserving))
+            raise
+        request = self._request(question, [hit.memory for hit in recalled.hits])
+        amount = _most(request, question, price)
+        try:
+            reservation = await reserving
+        except ProblemError:
+            if amount >= guessed:
+                raise
+            reservation = await self._usage.reserve(user_id, question.model, amount)
+        if reservation.amount < amount:
+            await self._release(user_id, reserving)
+            reservation = await self._usage.reserve(user_id, question.model, amount)
+        return Prepared(user_id, question, recalled, request, price, reservation, began)
+
+    async def _release(self, user_id: UserId, reserving: asyncio.Future[Reservation]) -> None:
+        """Give back what was set aside, if it was."""
+        with contextlib.suppress(ProblemError):
+            await self._usage.settle(user_id, await reserving, Tokens(), 0)
+
+    def _request(self, question: Question, memories: Sequence[Memory]) -> dict[str, Any]:
         settings = self._settings
-        request = converse_request(
+        return converse_request(
             model_id=self._models.invocation_id(question.model),
             turns=question.turns,
-            memories=[hit.memory for hit in recalled.hits],
+            memories=memories,
             abilities=capabilities(question.model),
             today=datetime.now(UTC).date(),
             guardrail=(settings.guardrail_id, settings.guardrail_version) if settings.guardrail_id else None,
             inference=question.inference,
+            system=question.system,
         )
-        price = self._models.price(question.model)
-        # A token is at least one byte, so a prompt has no more tokens than bytes; all may be written to a cache.
-        most = len(json.dumps([request["messages"], request.get("system")], ensure_ascii=False).encode())
-        amount = price.cost(Tokens(cache_write=most, output=question.inference.max_tokens))
-        reservation = await self._usage.reserve(user_id, question.model, amount)
-        return Prepared(user_id, question, recalled, request, price, reservation, began)
 
     async def answer(self, prepared: Prepared) -> AsyncGenerator[ChatEvent, None]:
         """Yield what happens, ending with `Done` or `Failed`. Closing it early stops the model."""
@@ -162,17 +202,29 @@ class ChatService:
         answer = Answer()
         self._running += 1
         self._metrics.streams.set(self._running)
+        self._limits.stream_began(prepared.user_id)
+        # Not the current span: a generator that is closed early could not take it back.
+        span = tracer.start_span("chat", kind=CLIENT, attributes={"gen_ai.request.model": question.model})
         try:
-            yield _started(question)
-            yield prepared.recalled
             async with aclosing(self._ask(prepared, answer)) as events:
-                async for event in events:
+                # The model is asked while the client is told what was recalled.
+                first = asyncio.ensure_future(anext(events, None))
+                try:
+                    yield _started(question)
+                    yield prepared.recalled
+                    event = await first
+                finally:
+                    first.cancel()
+                    await asyncio.gather(first, return_exceptions=True)
+                while event is not None:
                     if isinstance(event, Delta) and not answer.pieces:
+                        span.add_event("first words")
                         elapsed = time.perf_counter() - prepared.began
                         self._metrics.first_token_seconds.labels(question.model).observe(elapsed)
                     answer.note(event)
                     if not isinstance(event, Done):
                         yield event
+                    event = await anext(events, None)
             done = answer.complete()
             outcome = done.stop_reason
             if done.stop_reason in BLOCKING:
@@ -192,6 +244,9 @@ class ChatService:
             if not answer.settled:
                 self._later(self._keep_rest(prepared, answer, failed=False))
             self._running -= 1
+            self._limits.stream_ended(prepared.user_id)
+            span.set_attribute("recall.outcome", outcome)
+            span.end()
             self._metrics.streams.set(self._running)
             self._metrics.answers.labels(question.model, outcome).inc()
 
@@ -203,9 +258,8 @@ class ChatService:
     async def _recall(self, user_id: UserId, question: Question) -> Recalled:
         if not question.memories:
             return Recalled((), by_meaning=True)
-        found = await self._search.search(
-            user_id, question.turns[-1].text, limit=question.memories, wanted=Filter(model=question.model)
-        )
+        asked = question.turns[-1].text[:SEARCHED_LENGTH]
+        found = await self._search.search(user_id, asked, limit=question.memories, wanted=Filter(model=question.model))
         return Recalled(tuple(found.hits), found.by_meaning)
 
     async def _ask(self, prepared: Prepared, answer: Answer) -> AsyncGenerator[ChatEvent, None]:
@@ -213,7 +267,7 @@ class ChatService:
         citations = Citations(prepared.recalled.hits, capabilities(question.model))
         stop_reason = "end_turn"
         answer.asked = True
-        async with bedrock.ModelStream(self._aws.chat, prepared.request, self._aws.stream_threads) as stream:
+        async with aclosing(bedrock.model_stream(self._aws, prepared.request)) as stream:
             async for event in stream:
                 answer.begun = True
                 if "contentBlockDelta" in event:
@@ -232,11 +286,11 @@ class ChatService:
         Raises:
             ProblemError: it could not be kept; it is booked all the same.
         """
-        self._settle(prepared, answer)
+        cost = self._settle(prepared, answer)
         place = prepared.question.place
         if place is None:
             return []
-        asked = await self._keep(prepared, place, answer, failed=False)
+        asked = await self._keep(prepared, place, answer, cost, failed=False)
         return [
             Proposed(proposal_id(asked.id, number), stored.proposal, asked.id)
             for number, stored in enumerate(asked.proposals)
@@ -251,27 +305,26 @@ class ChatService:
         return error if isinstance(error, ProblemError) else bedrock.as_problem(error)
 
     async def _keep_rest(self, prepared: Prepared, answer: Answer, *, failed: bool) -> None:
-        self._settle(prepared, answer)
+        cost = self._settle(prepared, answer)
         place = prepared.question.place
         if place is None or not answer.text.strip():
             return
         try:
-            await self._keep(prepared, place, answer, failed=failed)
+            await self._keep(prepared, place, answer, cost, failed=failed)
         except ProblemError as problem:
             log.warning("an answer that broke off could not be kept", problem=problem.slug)
 
-    def _settle(self, prepared: Prepared, answer: Answer) -> None:
-        """Book an answer, without anybody waiting for it."""
-        if answer.settled:
-            return
+    def _settle(self, prepared: Prepared, answer: Answer) -> int:
+        """Book an answer, without anybody waiting for it; return the micro-dollars."""
         answer.settled = True
         tokens, estimated = answer.tokens(text_length(prepared.request))
         # What Bedrock never confirmed is booked with what was set aside at most.
         cost = prepared.price.cost(tokens)
         cost = min(cost, prepared.reservation.amount) if estimated else cost
         self._later(self._usage.settle(prepared.user_id, prepared.reservation, tokens, cost, estimated=estimated))
+        return cost
 
-    async def _keep(self, prepared: Prepared, place: Place, answer: Answer, *, failed: bool) -> AskedMessage:
+    async def _keep(self, prepared: Prepared, place: Place, answer: Answer, cost: int, *, failed: bool) -> AskedMessage:
         now = datetime.now(UTC)
         text = prepared.question.turns[-1].text
         found = place.proposals
@@ -288,7 +341,7 @@ class ChatService:
             stop_reason=done.stop_reason if done else "",
             citations=tuple(answer.citations),
             recalled=tuple(hit.memory.id for hit in prepared.recalled.hits),
-            cost=done.cost if done else 0,
+            cost=cost,
         )
         try:
             kept = await self._conversations.add(prepared.user_id, place, asked, said)
@@ -302,6 +355,15 @@ class ChatService:
         task = asyncio.ensure_future(work)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
+
+
+def _most(request: Mapping[str, Any], question: Question, price: Price, *, room: int = 0) -> int:
+    """Return the micro-dollars that an answer costs at most, with `room` bytes more in its prompt.
+
+    A token is at least one byte, so a prompt has no more tokens than bytes; all may be written to a cache.
+    """
+    size = len(json.dumps([request["messages"], request.get("system")], ensure_ascii=False).encode())
+    return price.cost(Tokens(cache_write=size + room, output=question.inference.max_tokens))
 
 
 def _started(question: Question) -> Started:

@@ -17,6 +17,9 @@ from recall_api.memories.service import MemoryService
 router = APIRouter(tags=["exports"], responses=problem_responses(401, 403, 422, 503))
 
 
+_TEXT = {"schema": {"type": "string"}}
+
+
 class ExportFormat(StrEnum):
     """What can be written; both are read back without loss."""
 
@@ -24,11 +27,11 @@ class ExportFormat(StrEnum):
     MARKDOWN = "markdown"
 
 
-def _memories(request: Request) -> MemoryService:
+async def _memories(request: Request) -> MemoryService:
     return cast("MemoryService", request.app.state.memories)
 
 
-def _accounts(request: Request) -> AccountRepository:
+async def _accounts(request: Request) -> AccountRepository:
     return cast("AccountRepository", request.app.state.accounts)
 
 
@@ -42,7 +45,12 @@ async def _written(service: MemoryService, user: Principal, file_format: ExportF
     "/v1/exports/memories",
     operation_id="exportMemories",
     response_class=StreamingResponse,
-    responses={200: {"content": {"application/x-ndjson": {}, "text/markdown": {}}, "description": "The file."}},
+    responses={
+        200: {
+            "content": {"application/x-ndjson": _TEXT, "text/markdown": _TEXT},
+            "description": "The file.",
+        }
+    },
 )
 async def export_memories(
     user: CurrentUser,
@@ -71,7 +79,7 @@ async def _everything(accounts: AccountRepository, user: Principal) -> AsyncIter
     "/v1/account/export",
     operation_id="exportAccount",
     response_class=StreamingResponse,
-    responses={200: {"content": {"application/x-ndjson": {}}, "description": "The file."}},
+    responses={200: {"content": {"application/x-ndjson": _TEXT}, "description": "The file."}},
 )
 async def export_account(
     user: CurrentUser, accounts: Annotated[AccountRepository, Depends(_accounts)]

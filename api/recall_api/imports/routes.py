@@ -21,7 +21,7 @@ _BODY: dict[str, Any] = {
 }
 
 
-def _service(request: Request) -> ImportService:
+async def _service(request: Request) -> ImportService:
     return cast("ImportService", request.app.state.imports)
 
 

@@ -24,6 +24,8 @@ class Task:
     username: str
     passes: int
     """How often everything was swept."""
+    due_at: int
+    """Unix time in s from which on a pod may take it up."""
 
 
 class InstanceRepository:
@@ -54,15 +56,21 @@ class InstanceRepository:
             }
         )
 
-    async def claim_deletions(self, now: int, lease_seconds: int) -> list[Task]:
-        """Return the deletions that are due, each for one pod only: it is due again when the lease ends."""
-        claimed = []
-        async for page in self._table.pages(_PARTITION, first=_DELETION, last=f"{_DELETION}~"):
-            for item in page:
-                if item["dueAt"] <= now and await self.extend_deletion(item[SORT_KEY], now, now + lease_seconds):
-                    user_id = UserId(item[SORT_KEY].removeprefix(_DELETION))
-                    claimed.append(Task(user_id, item["username"], item["passes"]))
-        return claimed
+    async def deletions(self) -> list[Task]:
+        """Return all deletions that are not finished."""
+        return [
+            Task(UserId(item[SORT_KEY].removeprefix(_DELETION)), item["username"], item["passes"], item["dueAt"])
+            async for page in self._table.pages(_PARTITION, first=_DELETION, last=f"{_DELETION}~")
+            for item in page
+        ]
+
+    async def claim(self, tasks: list[Task], now: int, lease_seconds: int) -> list[Task]:
+        """Return those of the deletions that are due, each for one pod only: it is due again when the lease ends."""
+        return [
+            task
+            for task in tasks
+            if task.due_at <= now and await self.extend_deletion(_DELETION + task.user_id, now, now + lease_seconds)
+        ]
 
     async def extend_deletion(self, sort: str, now: int, due_at: int) -> bool:
         """Make a task due at `due_at` if it is due now; say whether it was."""

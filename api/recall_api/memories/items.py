@@ -57,10 +57,17 @@ def change_key(version: int) -> str:
 
 def to_item(user_id: UserId, memory: Memory) -> Item:
     """Return a memory's item."""
-    item: Item = {
+    return {
         PARTITION_KEY: partition(user_id),
         SORT_KEY: memory_key(memory.id),
         "contentHash": memory.content.content_hash,
+        **attributes(memory),
+    }
+
+
+def attributes(memory: Memory) -> Item:
+    """Return what an item says of a memory beside its keys and its hash."""
+    item: Item = {
         "version": memory.version,
         "createdAt": memory.created_at.isoformat(),
         "updatedAt": memory.updated_at.isoformat(),

@@ -125,6 +125,8 @@ class MemoryFilter:
     occurred_before: datetime | None = None
     created_after: datetime | None = None
     created_before: datetime | None = None
+    any_model: bool = False
+    """It may be told to every model: its user named none that must not know it."""
 
     @property
     def is_empty(self) -> bool:
@@ -139,6 +141,7 @@ class MemoryFilter:
             and (not self.any_tags or not self.any_tags.isdisjoint(tags))
             and self.pinned in (None, content.pinned)
             and self.source in (None, memory.source)
+            and not (self.any_model and content.never_send_to)
             and self.text.casefold() in content.text.casefold()
             and _within(content.occurred_at, self.occurred_after, self.occurred_before)
             and _within(memory.created_at, self.created_after, self.created_before)

@@ -38,7 +38,7 @@ router = APIRouter(prefix="/v1/memories", tags=["memories"], responses=problem_r
 _ETAGS: Final = re.compile(r'\s*(?:W/)?"[\x21\x23-\x7e]*"\s*(?:,\s*(?:W/)?"[\x21\x23-\x7e]*"\s*)*')
 
 
-def _service(request: Request) -> MemoryService:
+async def _service(request: Request) -> MemoryService:
     return cast("MemoryService", request.app.state.memories)
 
 

@@ -35,7 +35,7 @@ class Models:
 
     def invocation_id(self, model: str) -> str:
         """Return the id that Bedrock is called with for `model`."""
-        return invocation_id(model, self._settings.residency, self._settings.region, self._profiles)
+        return invocation_id(model, self._settings.residency, self._settings.bedrock_region, self._profiles)
 
     def price(self, model: str) -> Price:
         """Return what `model` costs on this instance."""

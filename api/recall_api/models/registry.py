@@ -84,7 +84,7 @@ FAMILIES: Final[tuple[tuple[str, Capabilities], ...]] = (
 _GEOGRAPHIES: Final[tuple[tuple[str, str], ...]] = (
     ("us-gov-", "us-gov"),
     ("us-", "us"),
-    ("ca-", "us"),
+    ("ca-", "ca"),
     ("eu-", "eu"),
     ("ap-northeast-1", "jp"),
     ("ap-northeast-3", "jp"),
@@ -118,7 +118,7 @@ def invocation_id(model: str, residency: Residency, region: str, profiles: Colle
     Args:
         model: Id of a foundation model.
         residency: How far a prompt may travel.
-        region: The instance's region.
+        region: The region in which Bedrock is asked.
         profiles: Ids of the inference profiles that the account has; none when that is not known. Where the widest
             allowed profile does not exist, a narrower one is used, down to the model in the region itself where it can
             be called so.

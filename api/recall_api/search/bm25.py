@@ -29,6 +29,8 @@ B: Final = 0.75
 """The usual values; nothing here was tuned to a set of questions."""
 PACKED_AT: Final = 512
 """Fewer changes than this are never packed: dictionaries do for them."""
+RECENT_BYTES: Final = 4_000
+"""What a document in dictionaries takes: some twenty terms of 200 bytes."""
 MAX_COUNT: Final = 65_535
 
 
@@ -67,6 +69,34 @@ class Postings:
         return slice(int(self.starts[at]), int(self.starts[at + 1]))
 
 
+@dataclass(frozen=True)
+class Match:
+    """A term of a query, the documents that have it, and what it adds to the score of each."""
+
+    term: str
+    slots: NDArray[np.int32]
+    added: NDArray[np.float32]
+
+
+def scores(matches: Sequence[Match], size: int) -> NDArray[np.float32]:
+    """Return the score of each slot below `size`; 0 where no term occurs."""
+    found = np.zeros(size, np.float32)
+    for match in matches:
+        found[match.slots] += match.added
+    return found
+
+
+def explain(matches: Sequence[Match], slots: Sequence[int], size: int) -> list[dict[str, float]]:
+    """Return, for each of `slots`, what each term adds to its score; they sum up to it. All slots are below `size`."""
+    parts: list[dict[str, float]] = [{} for _ in slots]
+    for match in matches:
+        by_slot = scores([match], size)[slots]
+        for part, added in zip(parts, by_slot.tolist(), strict=True):
+            if added:
+                part[match.term] = added
+    return parts
+
+
 class WordIndex:
     """BM25 scores by slot; a slot is a small number that the caller gives to a document."""
 
@@ -84,6 +114,13 @@ class WordIndex:
 
     def __len__(self) -> int:
         return self._documents
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that it takes, about: what is in dictionaries is counted by the document."""
+        packed = self._packed
+        arrays = (packed.keys, packed.starts, packed.slots, packed.counts, self._lengths, self._void)
+        return sum(array.nbytes for array in arrays) + RECENT_BYTES * len(self._recent_terms)
 
     def add(self, slot: int, terms: Sequence[str]) -> None:
         """Add the document in `slot`, which must be free."""
@@ -114,28 +151,19 @@ class WordIndex:
         self._lengths[slot] = -1
         self._changed()
 
-    def scores(self, terms: Sequence[str], size: int) -> NDArray[np.float32]:
-        """Return the score of each slot below `size` for a query; 0 where no term occurs."""
-        scores = np.zeros(size, np.float32)
+    def matches(self, terms: Sequence[str]) -> list[Match]:
+        """Return where the terms of a query occur, and what they add there."""
+        found = []
         for term, weight in Counter(terms).items():
             slots, counts = self._occurrences(term_key(term))
             if len(slots):
-                scores[slots] += weight * self._idf(len(slots)) * self._saturation(counts, self._lengths[slots])
-        return scores
+                added = weight * self._idf(len(slots)) * self._saturation(counts, self._lengths[slots])
+                found.append(Match(term, slots, added))
+        return found
 
-    def explain(self, terms: Sequence[str], slots: Sequence[int]) -> list[dict[str, float]]:
-        """Return, for each of `slots`, what each of the query's terms adds to its score; they sum up to it."""
-        parts: list[dict[str, float]] = [{} for _ in slots]
-        for term, weight in Counter(terms).items():
-            found, counts = self._occurrences(term_key(term))
-            if len(found):
-                added = weight * self._idf(len(found)) * self._saturation(counts, self._lengths[found])
-                by_slot = np.zeros(len(self._lengths), np.float32)
-                by_slot[found] = added
-                for part, slot in zip(parts, slots, strict=True):
-                    if by_slot[slot]:
-                        part[term] = float(by_slot[slot])
-        return parts
+    def lengths(self, size: int) -> NDArray[np.int32]:
+        """Return the terms of each document below `size`, -1 where there is none."""
+        return self._lengths[:size]
 
     def pack(self) -> tuple[Postings, NDArray[np.int32]]:
         """Put what is recent into the packed part; return it and the lengths by slot."""

@@ -5,7 +5,6 @@ Source of the shapes: Amazon Bedrock user guide, "Amazon Titan Embeddings G1 - T
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
     from recall_api.aws import Aws
 
-_REFUSALS: Final = frozenset({"ValidationException", "AccessDeniedException", "ResourceNotFoundException"})
+REFUSALS: Final = frozenset({"ValidationException", "AccessDeniedException", "ResourceNotFoundException"})
 """Codes that another attempt will not change."""
 
 
@@ -47,9 +46,9 @@ class Embedder(Protocol):
         ...
 
 
-def titan_body(text: str, dimensions: int) -> str:
+def titan_body(text: str, dimensions: int) -> dict[str, Any]:
     """Return InvokeModel's body for one text."""
-    return json.dumps({"inputText": text, "dimensions": dimensions, "normalize": True})
+    return {"inputText": text, "dimensions": dimensions, "normalize": True}
 
 
 def titan_vector(document: Mapping[str, Any], dimensions: int) -> NDArray[np.float32]:
@@ -80,16 +79,9 @@ class TitanEmbedder:
             ProblemError: it does not answer, or has too much to do (503).
         """
         try:
-            answer = await self._aws.call(
-                self._aws.embeddings.invoke_model,
-                modelId=self._model,
-                body=titan_body(text, self.dimensions),
-                contentType="application/json",
-                accept="application/json",
-            )
-            document = json.loads(await self._aws.call(answer["body"].read))
+            document = await self._aws.invoke_model(self._model, titan_body(text, self.dimensions))
         except ClientError as error:
-            if error_code(error) in _REFUSALS:
+            if error_code(error) in REFUSALS:
                 raise EmbeddingRefusedError(error_code(error)) from None
             raise unavailable("The embedding model") from error
         return titan_vector(document, self.dimensions)

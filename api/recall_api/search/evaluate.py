@@ -3,8 +3,10 @@
 A line is one user: `{"user","memories":[{"id","text","occurred_at"}],"questions":[{"text","relevant":[id]}]}`. The
 figures (recall@5, recall@10 and mean reciprocal rank, averaged over questions) of words alone, vectors alone and both
 are printed as a table on standard error and as JSON on standard output. Times such as "last spring" are resolved
-against the user's latest memory. The default embedder is the instance's, on Bedrock: `RECALL_EMBEDDING_MODEL`,
-`RECALL_EMBEDDING_DIMENSIONS` and AWS's usual variables; a factory is a function that returns an `Embedder`.
+against the user's latest memory. A text that can't be embedded (empty, or refused by the model) is found by its words.
+A file that can't be measured is refused with the line and what is wrong with it (exit code 2). The default embedder is
+the instance's, on Bedrock: `RECALL_EMBEDDING_MODEL`, `RECALL_EMBEDDING_DIMENSIONS` and AWS's usual variables; a
+factory is a function that returns an `Embedder`.
 """
 
 from __future__ import annotations
@@ -23,12 +25,14 @@ from zoneinfo import ZoneInfo
 
 import boto3
 from botocore.config import Config
-from pydantic import BaseModel
+from botocore.exceptions import ClientError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from recall_api.contract import Environment
+from recall_api.errors import error_code
 from recall_api.identifiers import MemoryId
 from recall_api.memories.model import Memory, MemoryContent, Source
-from recall_api.search.embedder import Embedder, titan_body, titan_vector
+from recall_api.search.embedder import REFUSALS, Embedder, EmbeddingRefusedError, titan_body, titan_vector
 from recall_api.search.index import UserIndex
 from recall_api.search.times import times
 
@@ -45,7 +49,15 @@ AT_ONCE: Final = 16
 METHODS: Final = ("words", "vectors", "fused")
 
 
-class LabelledMemory(BaseModel):
+class LabelledFileError(ValueError):
+    """A labelled file can't be measured; the message names line, field and what is wrong."""
+
+
+class _Labelled(BaseModel):
+    model_config = ConfigDict(coerce_numbers_to_str=True)
+
+
+class LabelledMemory(_Labelled):
     """A memory of a labelled file."""
 
     id: str
@@ -53,14 +65,14 @@ class LabelledMemory(BaseModel):
     occurred_at: datetime | None = None
 
 
-class LabelledQuestion(BaseModel):
+class LabelledQuestion(_Labelled):
     """A question, and the ids of the memories that answer it."""
 
     text: str
     relevant: list[str]
 
 
-class LabelledUser(BaseModel):
+class LabelledUser(_Labelled):
     """A line of a labelled file."""
 
     user: str
@@ -87,9 +99,14 @@ class BedrockEmbedder:
 
     async def embed(self, text: str) -> NDArray[np.float32]:
         """Return the unit vector of `text`."""
-        answer = await asyncio.to_thread(
-            self._client.invoke_model, modelId=self._model, body=titan_body(text, self.dimensions)
-        )
+        try:
+            answer = await asyncio.to_thread(
+                self._client.invoke_model, modelId=self._model, body=json.dumps(titan_body(text, self.dimensions))
+            )
+        except ClientError as error:
+            if error_code(error) in REFUSALS:
+                raise EmbeddingRefusedError(error_code(error)) from None
+            raise
         return titan_vector(json.loads(answer["body"].read()), self.dimensions)
 
 
@@ -111,7 +128,7 @@ def _moment(labelled: LabelledMemory) -> datetime | None:
     return at.replace(tzinfo=UTC) if at is not None and at.tzinfo is None else at
 
 
-def index_of(user: LabelledUser, vectors: Sequence[NDArray[np.float32]], dimensions: int) -> UserIndex:
+def index_of(user: LabelledUser, vectors: Sequence[NDArray[np.float32] | None], dimensions: int) -> UserIndex:
     """Return the index that the API would have of a user's memories; ids are their positions."""
     index = UserIndex(dimensions)
     for number, (labelled, vector) in enumerate(zip(user.memories, vectors, strict=True)):
@@ -119,17 +136,21 @@ def index_of(user: LabelledUser, vectors: Sequence[NDArray[np.float32]], dimensi
         moment = datetime.now(UTC)
         memory = Memory(MemoryId(f"{number:026d}"), content, number + 1, moment, moment, Source.TYPED)
         index.put(memory)
-        index.put_vector(memory.id, content.content_hash, vector)
+        if vector is not None:
+            index.put_vector(memory.id, content.content_hash, vector)
     return index
 
 
-async def embed_all(embedder: Embedder, texts: Sequence[str]) -> list[NDArray[np.float32]]:
-    """Return the vectors of `texts`, in order."""
+async def embed_all(embedder: Embedder, texts: Sequence[str]) -> list[NDArray[np.float32] | None]:
+    """Return the vectors of `texts`, in order; none of a text that is empty or refused."""
     gate = asyncio.Semaphore(AT_ONCE)
 
-    async def embed(text: str) -> NDArray[np.float32]:
+    async def embed(text: str) -> NDArray[np.float32] | None:
         async with gate:
-            return await embedder.embed(text)
+            try:
+                return await embedder.embed(text) if text.strip() else None
+            except EmbeddingRefusedError:
+                return None
 
     return await asyncio.gather(*map(embed, texts))
 
@@ -157,27 +178,59 @@ async def evaluate(users: Sequence[LabelledUser], embedder: Embedder) -> dict[st
 
 
 def read(path: Path) -> list[LabelledUser]:
-    """Return the users of a labelled file.
+    """Return the users of a labelled file; labels that name no memory are left out, and said on standard error.
 
     Raises:
-        pydantic.ValidationError: a line is not as it should be; the message names field and value.
+        LabelledFileError: a line is not as it should be, or the whole file asks nothing.
+        OSError: the file can't be read.
     """
-    lines = path.read_text(encoding="utf-8").splitlines()
-    return [LabelledUser.model_validate_json(line) for line in lines if line.strip()]
+    users = []
+    for number, line in enumerate(path.read_bytes().removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
+        if line.strip():
+            try:
+                users.append(_checked(LabelledUser.model_validate_json(line), f"{path}:{number}"))
+            except ValidationError as error:
+                first = error.errors(include_url=False, include_input=False)[0]
+                field = ".".join(map(str, first["loc"])) or "line"
+                raise LabelledFileError(f"{path}:{number}: {field}: {first['msg']}") from None
+    if not any(question.relevant for user in users for question in user.questions):
+        raise LabelledFileError(f"{path}: no question with a relevant memory; there is nothing to measure")
+    return users
+
+
+def _checked(user: LabelledUser, place: str) -> LabelledUser:
+    """Leave out memories that are there twice, and labels that name none."""
+    memories: dict[str, LabelledMemory] = {}
+    for memory in user.memories:
+        if memories.setdefault(memory.id, memory) != memory:
+            raise LabelledFileError(f"{place}: memories: two different ones have the id {memory.id!r}")
+    unknown = {one for question in user.questions for one in question.relevant} - memories.keys()
+    if unknown:
+        names = ", ".join(sorted(unknown)[:3])
+        sys.stderr.write(f"{place}: {len(unknown)} relevant ids name no memory and are left out: {names}\n")
+    questions = [
+        LabelledQuestion(text=question.text, relevant=[one for one in question.relevant if one in memories])
+        for question in user.questions
+    ]
+    return LabelledUser(user=user.user, memories=list(memories.values()), questions=questions)
 
 
 def embedder_of(name: str | None) -> Embedder:
     """Return the embedder that `module:factory` makes; none is Bedrock's.
 
     Raises:
-        ValueError: the name has no colon.
+        ValueError: the name has no colon, or there is no such function.
     """
     if name is None:
         return BedrockEmbedder()
     module, colon, factory = name.partition(":")
     if not colon:
         raise ValueError(f"--embedder: {name!r} names no function; write module:factory")
-    return cast("Callable[[], Embedder]", getattr(importlib.import_module(module), factory))()
+    try:
+        made = cast("Callable[[], Embedder]", getattr(importlib.import_module(module), factory))
+    except (ImportError, AttributeError) as error:
+        raise ValueError(f"--embedder: {name!r} can't be loaded: {error}") from None
+    return made()
 
 
 def table(results: dict[str, Figures]) -> str:
@@ -192,7 +245,11 @@ def main() -> None:
     parser.add_argument("file", type=Path, help="JSON lines, one user each")
     parser.add_argument("--embedder", help="module:factory of an embedder instead of Bedrock's")
     arguments = parser.parse_args()
-    results = asyncio.run(evaluate(read(arguments.file), embedder_of(arguments.embedder)))
+    try:
+        users, embedder = read(arguments.file), embedder_of(arguments.embedder)
+    except (OSError, ValueError) as error:
+        parser.exit(2, f"{error}\n")
+    results = asyncio.run(evaluate(users, embedder))
     sys.stderr.write(table(results) + "\n")
     sys.stdout.write(json.dumps({method: vars(one) for method, one in results.items()}) + "\n")
 

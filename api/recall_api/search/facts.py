@@ -68,6 +68,8 @@ class Facts:
         if wanted.model is not None:
             models = {"*", wanted.model}
             left_out |= _these((slot for slot, refused in self._refused.items() if models & set(refused)), size)
+        if wanted.any_model:
+            left_out |= _these(self._refused, size)
         return left_out
 
     def pack(self, size: int) -> tuple[NDArray[np.float64], bytes]:

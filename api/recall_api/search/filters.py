@@ -21,6 +21,8 @@ class Filter:
     """It happened before."""
     model: str | None = None
     """It may be told to this model."""
+    any_model: bool = False
+    """It may be told to every model: its user named none that must not know it."""
 
 
 EVERYTHING = Filter()

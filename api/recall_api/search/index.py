@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from recall_api.identifiers import MemoryId
-from recall_api.search.bm25 import WordIndex
+from recall_api.search.bm25 import WordIndex, explain, scores
 from recall_api.search.facts import Facts
 from recall_api.search.filters import EVERYTHING, Filter
 from recall_api.search.fusion import MIN_SIMILARITY, TIME_WEIGHT, fuse
 from recall_api.search.snapshot import Snapshot
+from recall_api.search.texts import Texts
 from recall_api.search.tokens import date_terms, query_terms, spans, terms
 from recall_api.search.vectors import VectorIndex
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
     from recall_api.memories.model import Memory
     from recall_api.search.times import Time
+
+SLOT_BYTES: Final = 250
+"""What a memory's id takes, as a key of a dictionary, with its date and tags."""
 
 _NO_ID: Final = b""
 
@@ -43,7 +47,7 @@ class VectorPart:
 
     rank: int
     similarity: float
-    """Cosine, -1 to 1."""
+    """-1 to 1: a cosine that gives less weight to what all memories share."""
 
 
 @dataclass(frozen=True)
@@ -101,19 +105,15 @@ def memory_terms(memory: Memory) -> list[str]:
 
 
 class UserIndex:
-    """Not for use by several threads at once: its owner sees to that.
-
-    An index loaded from a snapshot knows all words and vectors but no texts: `memory` returns none for those that
-    have not been handed in with `put` or `know`.
-    """
+    """Not for use by several threads at once: its owner sees to that."""
 
     def __init__(self, dimensions: int, snapshot: Snapshot | None = None) -> None:
         self.previous: VectorIndex | None = None
         """Vectors of the model before, which serve until those of the new one are complete."""
-        self._memories: dict[int, Memory] = {}
         self._without_vector: dict[MemoryId, None] = {}
         if snapshot is None:
             self._words, self._facts, self._vectors = WordIndex(), Facts(), VectorIndex(dimensions)
+            self._texts = Texts()
             self._ids: NDArray[np.bytes_] = np.zeros(64, "S26")
             self._hashes: NDArray[np.uint8] = np.zeros((64, 32), np.uint8)
             self._slots: dict[MemoryId, int] = {}
@@ -122,6 +122,7 @@ class UserIndex:
         self._words = WordIndex(snapshot.postings, snapshot.lengths)
         self._facts = Facts(snapshot.occurred, snapshot.others)
         self._vectors = VectorIndex(dimensions, snapshot.vectors)
+        self._texts = Texts(snapshot.texts)
         self._ids, self._hashes = snapshot.ids.copy(), snapshot.hashes.copy()
         self._slots, self._free = {}, []
         for slot, memory_id in enumerate(self._ids.tolist()):
@@ -134,6 +135,14 @@ class UserIndex:
 
     def __len__(self) -> int:
         return len(self._slots)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that it takes, about: arrays and texts exactly, Python's objects by the piece."""
+        arrays = self._ids.nbytes + self._hashes.nbytes + self._words.nbytes + self._vectors.nbytes
+        if self.previous is not None:
+            arrays += self.previous.nbytes
+        return arrays + self._texts.nbytes + SLOT_BYTES * len(self._slots)
 
     @property
     def size(self) -> int:
@@ -156,26 +165,20 @@ class UserIndex:
                 self._drop_vectors(slot)
                 self._without_vector[memory.id] = None
         self._hashes[slot] = content_hash
-        self._memories[slot] = memory
+        self._texts.put(slot, memory)
         self._facts.put(slot, memory.content)
         self._words.add(slot, memory_terms(memory))
 
-    def know(self, memory: Memory) -> None:
-        """Keep a memory as the index has it already, so that it need not be read for the next search."""
-        slot = self._slots.get(memory.id)
-        if slot is not None and self._hashes[slot].tobytes().hex() == memory.content.content_hash:
-            self._memories[slot] = memory
-
     def memory(self, memory_id: MemoryId) -> Memory | None:
-        """Return a memory, if its text is known here."""
+        """Return a memory, if it is known."""
         slot = self._slots.get(memory_id)
-        return self._memories.get(slot) if slot is not None else None
+        return self._texts.get(slot, memory_id) if slot is not None else None
 
     def remove(self, memory_id: MemoryId) -> None:
         """Forget a memory, if it is known."""
         slot = self._slots.pop(memory_id, None)
         if slot is not None:
-            self._memories.pop(slot, None)
+            self._texts.remove(slot)
             self._words.remove(slot)
             self._facts.remove(slot)
             self._drop_vectors(slot)
@@ -225,8 +228,8 @@ class UserIndex:
         size = self.size
         if not self._slots:
             return []
-        sought = query_terms(query)
-        words = self._words.scores(sought, size)
+        matches = self._words.matches(query_terms(query))
+        words = scores(matches, size)
         vectors = self.previous or self._vectors
         similarities = (
             np.full(size, np.nan, np.float32) if query_vector is None else vectors.similarities(query_vector, size)
@@ -237,9 +240,9 @@ class UserIndex:
             words[refused], similarities[refused] = 0, np.nan
             if in_time is not None:
                 in_time &= ~refused
-        scores = fuse(words, similarities, in_time)
-        best = _best(scores, limit)
-        parts = self._words.explain(sought, best)
+        fused = fuse(words, similarities, self._words.lengths(size), in_time)
+        best = _best(fused, limit)
+        parts = explain(matches, best, size)
         return [
             Ranked(
                 memory_id=MemoryId(self._ids[slot].decode()),
@@ -250,7 +253,7 @@ class UserIndex:
                 else None,
                 in_time=in_time is not None and bool(in_time[slot]),
             )
-            for slot, score, part in zip(best, scores[best], parts, strict=True)
+            for slot, score, part in zip(best, fused[best], parts, strict=True)
         ]
 
     def search(
@@ -262,19 +265,19 @@ class UserIndex:
         wanted: Filter = EVERYTHING,
         times: Sequence[Time] = (),
     ) -> list[Hit]:
-        """Return the hits of `rank` whose texts are known here."""
+        """Return the best memories as `rank` does, and what they say."""
         ranked = self.rank(query, query_vector, limit=limit, wanted=wanted, times=times)
-        known = ((found, self.memory(found.memory_id)) for found in ranked)
-        return [Hit.of(found, memory, times) for found, memory in known if memory]
+        memories = [self._texts.get(self._slots[found.memory_id], found.memory_id) for found in ranked]
+        return [Hit.of(found, memory, times) for found, memory in zip(ranked, memories, strict=True)]
 
     def snapshot(self) -> Snapshot:
-        """Return everything but the texts, to be loaded again without reading and splitting them."""
+        """Return everything, to be loaded again without reading and splitting texts."""
         size = self.size
         postings, lengths = self._words.pack()
         occurred, others = self._facts.pack(size)
         return Snapshot(
             self._ids[:size].copy(), self._hashes[:size].copy(), postings, lengths[:size].copy(), occurred.copy(),
-            others, self._vectors.pack(size),
+            others, self._vectors.pack(size), self._texts.pack(size),
         )  # fmt: skip
 
     def _make_room(self, slot: int) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import secrets
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from recall_api.contract import PARTITION_KEY, SORT_KEY, TIME_TO_LIVE_ATTRIBUTE
 from recall_api.identifiers import MemoryId
@@ -29,6 +29,8 @@ PART_BYTES: Final = 390_000
 """Bytes of a snapshot in one item; DynamoDB's limit is 400 KB with keys."""
 SNAPSHOT_SECONDS: Final = 30 * 86_400
 """A snapshot that nobody renewed goes away by itself, and so do parts that a killed pod left."""
+VECTORS_AT_ONCE: Final = 25
+"""Vectors stored in one transaction: two parts each, of DynamoDB's 100."""
 _PARTS_DELETED: Final = 100
 """Source: DynamoDB's limit for TransactWriteItems."""
 
@@ -85,8 +87,27 @@ class VectorRepository:
         keys = [vector_key(self._space, memory_id) for memory_id in memory_ids]
         await _delete(self._table, user_id, keys)
 
-    async def put(self, user_id: UserId, stored: StoredVector) -> bool:
-        """Store a vector if its memory still has the text that it is of; say whether it has."""
+    async def put_many(self, user_id: UserId, stored: Sequence[StoredVector]) -> frozenset[MemoryId]:
+        """Store vectors, up to `VECTORS_AT_ONCE`; return the memories that still have the texts that they are of.
+
+        Raises:
+            TransactionRefusedError: another write was under way; nothing was stored.
+        """
+        newest = list({one.memory_id: one for one in stored}.values())  # no transaction may touch an item twice
+        while newest:
+            parts = [part for one in newest for part in self._parts(user_id, one)]
+            try:
+                await self._table.transact(parts)
+            except TransactionRefusedError as refused:
+                current = [one for place, one in enumerate(newest) if not refused.condition_failed(2 * place)]
+                if len(current) == len(newest):
+                    raise
+                newest = current
+            else:
+                break
+        return frozenset(one.memory_id for one in newest)
+
+    def _parts(self, user_id: UserId, stored: StoredVector) -> tuple[dict[str, Any], dict[str, Any]]:
         check = self._table.keyed_part(
             "ConditionCheck",
             partition(user_id),
@@ -101,13 +122,7 @@ class VectorRepository:
             "contentHash": stored.content_hash,
             "vector": to_bytes(stored.vector),
         }
-        try:
-            await self._table.transact([check, self._table.put_part(item)])
-        except TransactionRefusedError as refused:
-            if refused.condition_failed(0):
-                return False
-            raise
-        return True
+        return check, self._table.put_part(item)
 
 
 @dataclass(frozen=True)

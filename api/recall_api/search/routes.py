@@ -15,7 +15,7 @@ from recall_api.search.service import SearchService
 router = APIRouter(prefix="/v1/recall", tags=["recall"], responses=problem_responses(401, 413, 422, 503))
 
 
-def _service(request: Request) -> SearchService:
+async def _service(request: Request) -> SearchService:
     return cast("SearchService", request.app.state.search)
 
 

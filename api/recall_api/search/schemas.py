@@ -31,20 +31,27 @@ def known_zone(name: str) -> str:
         raise PydanticCustomError("time_zone", "must be an IANA time zone such as Europe/Berlin") from None
 
 
+Query = Annotated[Words, Field(max_length=MAX_QUERY_LENGTH, examples=["What can I not eat?"])]
+TimeZone = Annotated[
+    str,
+    Field(
+        max_length=64,
+        description='IANA time zone in which times of the query, such as "last spring", are meant.',
+        examples=["Europe/Berlin"],
+    ),
+    AfterValidator(known_zone),
+]
+
+
 class RecallRequest(Schema):
     """What to look for."""
 
-    query: Annotated[Words, Field(max_length=MAX_QUERY_LENGTH, examples=["What can I not eat?"])]
+    query: Query
     limit: Annotated[int, Field(ge=1, le=50, strict=True)] = 10
     tags: Tags = Field(default_factory=list, description="Only memories with all of these tags.")
     occurred_after: Moment | None = Field(default=None, description="Only memories from this time on.")
     occurred_before: Moment | None = Field(default=None, description="Only memories before this time.")
-
-    time_zone: Annotated[str, Field(max_length=64), AfterValidator(known_zone)] = Field(
-        default="UTC",
-        description='IANA time zone in which times of the query, such as "last spring", are meant.',
-        examples=["Europe/Berlin"],
-    )
+    time_zone: TimeZone = "UTC"
 
 
 class Span(Schema):
@@ -67,7 +74,7 @@ class VectorExplanation(Schema):
     """How a memory was found by its meaning."""
 
     rank: int
-    similarity: float = Field(description="Cosine of the angle between query and memory.")
+    similarity: float = Field(description="-1 to 1: a cosine that gives less weight to what all memories share.")
 
 
 class TimeSpan(Schema):

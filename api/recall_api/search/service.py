@@ -1,7 +1,8 @@
 """Searching a user's memories: one index per user, kept exact while several pods write.
 
 An index knows the version (the number of the user's last change) that it is at. A write made by this pod is applied
-at once. Whether other pods wrote is asked at most every `FRESH_SECONDS`; the changes since then are read and applied.
+at once. Whether other pods wrote is asked for every search, while the query's vector is made; the changes since then
+are read and applied. So a search finds what was stored before it, on whichever pod.
 Large indexes are loaded from a snapshot, to which the changes since it was made are applied in the same way.
 """
 
@@ -25,8 +26,11 @@ from recall_api.search.keeper import SnapshotKeeper
 from recall_api.search.times import Time, times
 from recall_api.search.worker import EmbeddingWorker, Job
 from recall_api.telemetry import log
+from recall_api.tracing import span
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -38,8 +42,8 @@ if TYPE_CHECKING:
     from recall_api.search.repository import SnapshotRepository, StoredVector, VectorRepository
     from recall_api.telemetry import Metrics
 
-FRESH_SECONDS: Final = 1.0
-"""How long an index counts as up to date with what other pods wrote."""
+VECTORS_SECONDS: Final = 1.0
+"""Least time between two looks for vectors that other pods made."""
 QUERY_VECTOR_SECONDS: Final = 3.0
 """How long a query waits for its vector; then it is answered by words alone."""
 VECTORS_ASKED: Final = 100
@@ -61,6 +65,11 @@ class _Entry:
     index: UserIndex | None = None
     version: int = 0
     checked_at: float = 0.0
+    """When the version was last asked for."""
+    bytes: int = 0
+    """What of it is counted."""
+    looked_at: float = 0.0
+    """When vectors of other pods were last looked for."""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
@@ -84,7 +93,7 @@ class SearchService:
         embedder: Embedder,
         metrics: Metrics,
         *,
-        max_indexes: int,
+        max_bytes: int,
         snapshots: SnapshotRepository | None = None,
         migration: Migration | None = None,
     ) -> None:
@@ -93,12 +102,13 @@ class SearchService:
         self._vectors = vectors
         self._embedder = embedder
         self._metrics = metrics
-        self._max_indexes = max_indexes
+        self._max_bytes = max_bytes
+        self._bytes = 0
         self._entries: OrderedDict[UserId, _Entry] = OrderedDict()
         self._queries: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
         self._keeper = SnapshotKeeper(snapshots) if snapshots else None
         self._migration = migration
-        self.worker = EmbeddingWorker(embedder, vectors, self._vector_stored, metrics)
+        self.worker = EmbeddingWorker(embedder, vectors, self._vector_made, metrics)
 
     async def search(
         self,
@@ -110,7 +120,7 @@ class SearchService:
         zone: ZoneInfo = UTC_ZONE,
     ) -> Found:
         """Return the user's memories that fit `query` best, among those that the filter takes."""
-        with self._metrics.recall_seconds.time():
+        with self._metrics.recall_seconds.time(), span("search"):
             entry, vector = await asyncio.gather(self._fresh_entry(user_id), self._query_vector(query))
             named = tuple(times(query, datetime.now(UTC), zone))
             async with entry.lock:
@@ -118,14 +128,8 @@ class SearchService:
                 assert index is not None  # noqa: S101 - it was just loaded
                 if index.previous is not None and self._migration is not None:
                     vector = await self._migration.query_vector(user_id, query)
-                rank = functools.partial(index.rank, query, vector, limit=limit, wanted=wanted, times=named)
-                ranked = await asyncio.to_thread(rank) if len(index) >= LARGE else rank()
-                missing = [found.memory_id for found in ranked if index.memory(found.memory_id) is None]
-                if missing:
-                    for memory in await self._memories.get_many(user_id, missing):
-                        index.know(memory)
-                known = [(found, index.memory(found.memory_id)) for found in ranked]
-            hits = [Hit.of(found, memory, named) for found, memory in known if memory]
+                search = functools.partial(index.search, query, vector, limit=limit, wanted=wanted, times=named)
+                hits = await asyncio.to_thread(search) if len(index) >= LARGE else search()
             return Found(hits, vector is not None, named)
 
     async def changed(self, user_id: UserId, change: Change, memory: Memory) -> None:
@@ -147,8 +151,12 @@ class SearchService:
                 else:
                     entry.index.put(memory)
                 entry.version = change.version
-            elif change.version > entry.version:
-                entry.checked_at = 0.0  # another pod's change came between: read both before the next search
+
+    def forget(self, leaving: Collection[UserId]) -> None:
+        """Let go of the indexes of those whose account is being deleted."""
+        for user_id in leaving:
+            if (entry := self._entries.pop(user_id, None)) is not None:
+                self._bytes -= entry.bytes
 
     async def settled(self) -> None:
         """Wait until what runs in the background for snapshots is done."""
@@ -174,16 +182,27 @@ class SearchService:
         entry = self._entries.get(user_id)
         if entry is None:
             entry = self._entries[user_id] = _Entry()
-            while len(self._entries) > self._max_indexes:
-                self._entries.popitem(last=False)
-            self._metrics.indexes.set(len(self._entries))
         self._entries.move_to_end(user_id)
+        came_at = time.monotonic()
         async with entry.lock:
-            if entry.index is None or time.monotonic() - entry.checked_at >= FRESH_SECONDS:
+            # Searches that waited for each other share the first check that began after they came.
+            if entry.index is None or entry.checked_at < came_at:
                 asked_at = time.monotonic()
                 await self._bring_up_to_date(user_id, entry)
                 entry.checked_at = asked_at
+                self._make_room(user_id, entry)
         return entry
+
+    def _make_room(self, user_id: UserId, entry: _Entry) -> None:
+        """Count what an index takes, and let go of the least recently used ones that are too much."""
+        if self._entries.get(user_id) is entry and entry.index is not None:
+            self._bytes += entry.index.nbytes - entry.bytes
+            entry.bytes = entry.index.nbytes
+        while self._bytes > self._max_bytes and next(iter(self._entries)) != user_id:
+            _, gone = self._entries.popitem(last=False)
+            self._bytes -= gone.bytes
+        self._metrics.indexes.set(len(self._entries))
+        self._metrics.index_bytes.set(self._bytes)
 
     async def _bring_up_to_date(self, user_id: UserId, entry: _Entry) -> None:
         if entry.index is None and self._keeper is not None:
@@ -197,7 +216,9 @@ class SearchService:
                 self._keeper.outdated(user_id)
             entry.index = await self._load(user_id)
             entry.version = state.version
-        await self._find_vectors(user_id, entry.index)
+        if time.monotonic() - entry.looked_at >= VECTORS_SECONDS:
+            entry.looked_at = time.monotonic()
+            await self._find_vectors(user_id, entry.index)
         if self._keeper is not None:
             self._keeper.keep(user_id, entry.index, entry.version, entry.lock)
 
@@ -250,9 +271,6 @@ class SearchService:
                 index.put_vector(stored.memory_id, stored.content_hash, stored.vector)
             overdue = datetime.now(UTC) - VECTOR_OVERDUE
             missing = list(index.without_vector())[:VECTORS_ASKED]
-            unknown = [memory_id for memory_id in missing if index.memory(memory_id) is None]
-            for read in await self._memories.get_many(user_id, unknown):
-                index.know(read)
             for known in filter(None, map(index.memory, missing)):
                 if known.updated_at < overdue:
                     self._want_vector(user_id, known)
@@ -260,7 +278,7 @@ class SearchService:
     def _want_vector(self, user_id: UserId, memory: Memory) -> None:
         self.worker.submit(Job(user_id, memory.id, memory.content.content_hash, memory.content.text))
 
-    def _vector_stored(self, user_id: UserId, stored: StoredVector) -> None:
+    def _vector_made(self, user_id: UserId, stored: StoredVector) -> None:
         entry = self._entries.get(user_id)
         if entry is not None and entry.index is not None:
             entry.index.put_vector(stored.memory_id, stored.content_hash, stored.vector)

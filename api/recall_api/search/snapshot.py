@@ -1,4 +1,4 @@
-"""A search index as bytes: words (as hashes), vectors, dates and tags, but no texts."""
+"""A search index as bytes: words (as hashes), vectors, dates, tags and what the memories say."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from recall_api.search.bm25 import Postings
+from recall_api.search.texts import PackedTexts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """Goes up when the same words would be packed differently: tokens, hashes, layout. Others are not read."""
 
 
@@ -31,6 +32,7 @@ class Snapshot:
     others: bytes
     vectors: NDArray[np.float16]
     """NaN where there is none."""
+    texts: PackedTexts
 
     def to_bytes(self) -> bytes:
         """Return it as one archive of arrays."""
@@ -48,6 +50,8 @@ class Snapshot:
             occurred=self.occurred,
             others=np.frombuffer(self.others, np.uint8),
             vectors=self.vectors,
+            text_starts=self.texts.starts,
+            text_rows=np.frombuffer(self.texts.rows, np.uint8),
         )
         return archive.getvalue()
 
@@ -70,6 +74,7 @@ class Snapshot:
                     archive["occurred"],
                     archive["others"].tobytes(),
                     archive["vectors"],
+                    PackedTexts(archive["text_starts"], archive["text_rows"].tobytes()),
                 )
         except (OSError, KeyError, EOFError, IndexError) as error:
             raise ValueError("a damaged snapshot") from error

@@ -16,6 +16,7 @@ import snowballstemmer
 from recall_api.search.stopwords import STOP_WORDS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from collections.abc import Set as AbstractSet
     from datetime import datetime
 
@@ -66,9 +67,19 @@ def spans(text: str, wanted: AbstractSet[str]) -> list[tuple[int, int]]:
         if _UNSPACED_RUN.match(word[0]):
             pairs = range(word.start(), max(word.start() + 1, word.end() - 1))
             found.extend((at, min(at + 2, word.end())) for at in pairs if wanted & set(terms(text[at : at + 2])))
-        elif wanted & set(terms(word[0])):
+        elif not wanted.isdisjoint(_word_terms(word[0])):
             found.append(word.span())
     return found
+
+
+def _word_terms(word: str) -> Sequence[str]:
+    """Return the terms of a word as it stands in a text; those of long ones, which are no words, are not kept."""
+    return _short_word_terms(word) if len(word) <= MAX_TERM_LENGTH else terms(word)
+
+
+@functools.lru_cache(maxsize=16_384)
+def _short_word_terms(word: str) -> tuple[str, ...]:
+    return tuple(terms(word))
 
 
 def _terms(words: list[str]) -> list[str]:

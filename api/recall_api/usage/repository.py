@@ -86,6 +86,8 @@ class UsageRepository:
 
     async def reserve(self, user_id: UserId, reservation: Reservation, budget: int) -> Month | None:
         """Set the amount aside, within `budget`; none when there is no room (or it was done already)."""
+        if reservation.amount > budget:  # the first answer of a month finds no `committed` to be compared with
+            return None
         found = await self._table.update(
             partition(user_id),
             usage_key(reservation.month),

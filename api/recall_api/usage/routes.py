@@ -12,7 +12,7 @@ from recall_api.usage.service import UsageService
 router = APIRouter(prefix="/v1/usage", tags=["usage"], responses=problem_responses(401, 422, 503))
 
 
-def usage_service(request: Request) -> UsageService:
+async def usage_service(request: Request) -> UsageService:
     """Return the application's budgets."""
     return cast("UsageService", request.app.state.usage)
 

@@ -44,14 +44,19 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 - apiGroups: [policy]
   resources: [poddisruptionbudgets]
   verbs: [create, delete, get, list, patch, watch]
-# Instances: get, list and watch to read them, patch only for the finalizer. Never created or deleted by the operator.
+# Backups: get, list and watch to read them, patch only for the finalizer. Never created or deleted by the operator.
+- apiGroups: [recall.kug.la]
+  resources: [recallbackups]
+  verbs: [get, list, patch, watch]
+# What became of them.
+- apiGroups: [recall.kug.la]
+  resources: [recallbackups/status]
+  verbs: [patch]
+# Instances: get, list and watch to read them, patch only for the finalizer, delete only those whose spec.expiresAfter is
+# over. Never created by the operator.
 - apiGroups: [recall.kug.la]
   resources: [recallinstances]
-  verbs: [get, list, patch, watch]
-# Owner references that block an owner's deletion ask for this on clusters that check them (OpenShift does).
-- apiGroups: [recall.kug.la]
-  resources: [recallinstances/finalizers]
-  verbs: [update]
+  verbs: [delete, get, list, patch, watch]
 # What the operator found.
 - apiGroups: [recall.kug.la]
   resources: [recallinstances/status]

@@ -49,6 +49,7 @@ def parser() -> argparse.ArgumentParser:
     down = commands.add_parser("down", help="stop the stack; memories and instances are kept")
     down.add_argument("--erase", action="store_true", help="also delete everything the stack keeps, memories included")
     commands.add_parser("status", help="show what runs, and the instances' conditions")
+    commands.add_parser("web", help="build the web app from frontend/ and publish it in the running stack")
     commands.add_parser("demo", help="take a tour that checks itself")
     logs = commands.add_parser("logs", help="show the last lines of the stack's logs")
     logs.add_argument("name", nargs="?", help="only this log, such as operator or edge")
@@ -78,6 +79,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
         match options.command:
             case "up":
                 lifecycle.up(stack, resync_seconds=options.resync_seconds)
+            case "web":
+                lifecycle.publish_web_app(stack)
             case "down":
                 lifecycle.down(stack, erase=options.erase)
             case "status":

@@ -119,7 +119,6 @@ class Edge:
         self._api = api
         self._unpublished = asyncio.Event()
         self._turn = 0
-        self._web_app_is_built = False
         self._ingresses = Collection(api, "/apis/networking.k8s.io/v1/ingresses", self._unpublished.set)
         self._services = Collection(api, "/api/v1/services")
         self._slices = Collection(api, "/apis/discovery.k8s.io/v1/endpointslices")
@@ -168,7 +167,7 @@ class Edge:
                 "Service Unavailable",
                 f"No Ingress names {host}: its RecallInstance is not there, or not ready yet.",
             )
-        return await self._web_app(request, host)
+        return await self._web_app(request)
 
     def _targets(self, backend: routes.Backend, host: str) -> list[Target]:
         ready = routes.endpoints(backend, self._services.objects, self._slices.objects.values())
@@ -183,21 +182,10 @@ class Edge:
         first = self._turn % len(ready)
         return [Target(f"http://{address}:{port}", host) for address, port in ready[first:] + ready[:first]]
 
-    async def _web_app(self, request: web.Request, host: str) -> web.StreamResponse:
+    async def _web_app(self, request: web.Request) -> web.StreamResponse:
         if request.method not in {"GET", "HEAD"} or request.path.startswith("/_"):
             raise Problem(403, "Forbidden", "The web app's distribution takes GET and HEAD of its files only.")
-        if not self._web_app_is_built:
-            async with self._session.head(f"{self._aws}/index.html", headers={"host": self._distribution}) as there:
-                self._web_app_is_built = there.status == 200
-        if self._web_app_is_built:
-            return await self._forward(request, [Target(self._aws, self._distribution)])
-        origin = f"{request.scheme}://api.{request.host}"
-        page = (
-            "<!doctype html><html lang=en><meta charset=utf-8><title>Recall</title>"
-            f"<h1>Recall at {host}</h1><p>The web app is not built yet: its bucket has no index.html.</p>"
-            f'<p>The API is there: <a href="{origin}/docs">{origin}/docs</a></p></html>'
-        )
-        return web.Response(text=page, content_type="text/html", status=200, headers={"cache-control": "no-store"})
+        return await self._forward(request, [Target(self._aws, self._distribution)])
 
     async def _forward(self, request: web.Request, targets: list[Target]) -> web.StreamResponse:
         """Send a request on, and its answer back as it comes; try the next target when one cannot be connected."""

@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,8 @@ from rich.console import Console
 from rich.table import Table
 
 from recall_api.contract import READINESS_PATH
-from recall_local import edge, images, loopback, packages, pod_identity, processes
+from recall_delivery.web import publish
+from recall_local import edge, images, loopback, packages, pod_identity, processes, web_build
 from recall_local.aws import account, emulator
 from recall_local.bedrock import server as bedrock
 from recall_local.cluster.choose import choose
@@ -88,9 +90,10 @@ def up(stack: Stack, *, resync_seconds: int | None = None) -> None:
     steps.console.print(f"Recall, stack “{stack.name}”: {cluster.name}", soft_wrap=True)
     with steps.step("system packages", remedy="install them as the message says") as report:
         packages.install(packages.missing(docker=docker_answers()), report)
-    # The two long builds of a first run need different things of the machine: side by side.
-    with ThreadPoolExecutor(max_workers=1) as pool:
+    # The long builds of a first run need different things of the machine: side by side.
+    with ThreadPoolExecutor(max_workers=2) as pool:
         building = pool.submit(images.build, stack.cache, lambda words: steps.note(f"images: {words}"))
+        web = pool.submit(web_build.build, stack.cache, lambda words: steps.note(f"web app: {words}"))
         with steps.step(
             "Kubernetes", log=stack.logs, remedy="read the log; `make down && make up` starts from a clean state"
         ) as report:
@@ -103,6 +106,9 @@ def up(stack: Stack, *, resync_seconds: int | None = None) -> None:
     with steps.step("emulated AWS", log=processes.log_path(stack, "aws")) as report:
         platform = _start_aws(stack, cluster, built)
         report(f"{aws_endpoint(cluster)}, account {platform.aws.account_id}, IAM enforced")
+    with steps.step("web app", remedy="see the build's words above") as report:
+        _publish(stack, cluster, web.result())
+        report("published to the bucket behind the distribution")
     with steps.step("models, pod identities, edge", log=stack.logs) as report:
         _start_companions(stack, cluster, platform)
         report(bedrock.described_model(os.environ))
@@ -121,6 +127,23 @@ def up(stack: Stack, *, resync_seconds: int | None = None) -> None:
         processes.wait_until(lambda: _answers(api), READY_SECONDS, f"an answer from {api}", (stack, "edge"))
         report("Ready, and its API answers")
     _say_what_to_try(steps, stack, cluster)
+
+
+def publish_web_app(stack: Stack) -> None:
+    """Build the web app and publish it in the running stack.
+
+    Raises:
+        StepFailedError: it could not be built, or the stack does not run.
+    """
+    steps = Steps()
+    with steps.step("web app", remedy="see the build's words above; is the stack up? (make up)") as report:
+        _publish(stack, choose(stack), web_build.build(stack.cache, report))
+        report(f"published at {origin(stack, 'beta.recall.localhost')}")
+
+
+def _publish(stack: Stack, cluster: Cluster, built: Path) -> None:
+    s3 = account.client_factory(aws_endpoint(cluster))("s3")
+    publish(s3, account.web_bucket(stack.name), built, kept=timedelta(0))
 
 
 def _start_aws(stack: Stack, cluster: Cluster, built: dict[str, BuiltImage]) -> Platform:

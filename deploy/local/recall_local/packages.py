@@ -28,6 +28,9 @@ NODE_PACKAGES: Final = (
 COMMON_PACKAGES: Final = ("chromium", "iproute2")
 """For every stack: the browser that signs in, and the tool that shows the machine's addresses."""
 
+CHROMIUM_VARIABLE: Final = "RECALL_CHROMIUM"
+"""Environment variable with the path of a browser like Chromium that is there already."""
+
 OLDEST_GO: Final = (1, 26)
 
 
@@ -45,6 +48,8 @@ def missing(*, docker: bool) -> list[str]:
         PackageError: this is no Debian.
     """
     wanted = sorted({*COMMON_PACKAGES, *(() if docker else NODE_PACKAGES)})
+    if os.environ.get(CHROMIUM_VARIABLE):
+        wanted.remove("chromium")
     if shutil.which("dpkg-query") is None:
         raise PackageError(
             "without Docker the stack needs Debian 12 and its packages, and this is no Debian: start Docker, or name a "

@@ -61,3 +61,12 @@ Quantity = Annotated[
     ),
 ]
 """An amount as Kubernetes writes it, such as `250m` or `512Mi`; never negative."""
+
+KmsKeyArn = Annotated[
+    str,
+    Field(
+        max_length=256,
+        pattern=r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$",
+    ),
+]
+"""ARN of a KMS key; an alias would name another key tomorrow."""

@@ -1,33 +1,48 @@
-"""Generates the CustomResourceDefinition from the models: `python -m recall_operator.models.crd > crds/...yaml`."""
+"""Generates the custom resource definitions from the models: `python -m recall_operator.models.crd FOLDER`."""
 
 from __future__ import annotations
 
 import sys
-from typing import Any
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
+from recall_operator.models.backup import (
+    BACKUP_KIND,
+    BACKUP_PLURAL,
+    NAME_LIMIT,
+    RecallBackupSpec,
+    RecallBackupStatus,
+)
 from recall_operator.models.base import GROUP, KIND, PLURAL, VERSION, validations
 from recall_operator.models.spec import RecallInstanceSpec
 from recall_operator.models.status import RecallInstanceStatus
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+    from pydantic.config import JsonDict
 
 _DROPPED = ("title", "additionalProperties", "$defs")
 """Keywords that pydantic writes and a structural schema refuses or has no use for.
 
 `additionalProperties: false` may not stand beside `properties`; a structural schema prunes unknown fields, and
-the API server's strict field validation (kubectl's default) refuses them with their path.
+the API server's strict field validation (kubectl's default) refuses them with their path. `true` is what
+`x-kubernetes-preserve-unknown-fields` says.
 """
 
 _MAY_BE_ABSENT = "x-may-be-absent"
 """Marks, while the schema is made, an object for which absent has a meaning: it gets no default."""
 
-_ROOT_RULES = validations(
-    (
-        "self.metadata.name.matches('^[a-z0-9]([a-z0-9-]*[a-z0-9])?$') && self.metadata.name.size() <= 50",
-        "metadata.name must be at most 50 characters of a-z, 0-9 and '-', without dots: names of Services and AWS "
-        "resources are made from it",
+
+def _name_rule(limit: int, why: str) -> JsonDict:
+    return validations(
+        (
+            f"self.metadata.name.matches('^[a-z0-9]([a-z0-9-]*[a-z0-9])?$') && self.metadata.name.size() <= {limit}",
+            f"metadata.name must be at most {limit} characters of a-z, 0-9 and '-', without dots: {why}",
+        )
     )
-)
 
 
 def _structural(node: Any, definitions: dict[str, Any]) -> Any:
@@ -50,7 +65,7 @@ def _structural(node: Any, definitions: dict[str, Any]) -> Any:
     for key, value in node.items():
         if key == "properties":
             result[key] = {name: _structural(field, definitions) for name, field in value.items()}
-        elif key not in _DROPPED or (key == "additionalProperties" and value is not False):
+        elif key not in _DROPPED or (key == "additionalProperties" and not isinstance(value, bool)):
             result[key] = _structural(value, definitions)
     return result
 
@@ -79,45 +94,100 @@ def _without_marks(node: Any) -> Any:
     return node
 
 
-def _schema(model: type[RecallInstanceSpec | RecallInstanceStatus]) -> dict[str, Any]:
+def _schema(model: type[BaseModel]) -> dict[str, Any]:
     document = model.model_json_schema(by_alias=True, mode="validation")
     schema: dict[str, Any] = _structural(document, document.get("$defs", {}))
     return schema
 
 
-def _spec_schema() -> dict[str, Any]:
-    schema = _schema(RecallInstanceSpec)
-    models = schema["properties"]["models"]["properties"]
-    models["chat"]["default"] = RecallInstanceSpec(hostname="any.example").models.chat
+def _spec_schema(model: type[BaseModel]) -> dict[str, Any]:
+    schema = _schema(model)
+    if model is RecallInstanceSpec:
+        models = schema["properties"]["models"]["properties"]
+        models["chat"]["default"] = RecallInstanceSpec(hostname="any.example").models.chat
     return dict(_without_marks(_with_object_defaults(schema)))
 
 
-def custom_resource_definition() -> dict[str, Any]:
-    """Return the CustomResourceDefinition of RecallInstance."""
-    ready = '.status.conditions[?(@.type=="Ready")]'
-    columns = [
-        {"name": "Ready", "type": "string", "jsonPath": f"{ready}.status"},
-        {"name": "Status", "type": "string", "jsonPath": f"{ready}.reason"},
+@dataclass(frozen=True)
+class Resource:
+    """One kind of custom resource."""
+
+    kind: str
+    plural: str
+    short_name: str
+    description: str
+    spec: type[BaseModel]
+    status: type[BaseModel]
+    columns: tuple[dict[str, Any], ...]
+    """What `kubectl get` shows between READY, STATUS and the end of the line."""
+    rules: JsonDict
+
+    @property
+    def file_name(self) -> str:
+        """Name of its file in crds/."""
+        return f"{self.plural}.{GROUP}.yaml"
+
+
+_READY: Final = '.status.conditions[?(@.type=="Ready")]'
+_AGE: Final = {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"}
+
+INSTANCES: Final = Resource(
+    kind=KIND,
+    plural=PLURAL,
+    short_name="recall",
+    description="One whole Recall: an API with its data, sign-in, models and names on AWS.",
+    spec=RecallInstanceSpec,
+    status=RecallInstanceStatus,
+    columns=(
         {"name": "URL", "type": "string", "jsonPath": ".status.urls.web"},
         {"name": "Version", "type": "string", "jsonPath": ".status.version"},
-        {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
+        _AGE,
         {"name": "Replicas", "type": "integer", "jsonPath": ".spec.api.replicas", "priority": 1},
         {"name": "Hibernation", "type": "string", "jsonPath": ".spec.hibernation.mode", "priority": 1},
-        {"name": "Message", "type": "string", "jsonPath": f"{ready}.message", "priority": 1},
+        # A string: kubectl shows a date that is still to come as <invalid>.
+        {"name": "Expires", "type": "string", "jsonPath": ".status.expiresAt", "priority": 1},
+    ),
+    rules=_name_rule(50, "names of Services and AWS resources are made from it"),
+)
+BACKUPS: Final = Resource(
+    kind=BACKUP_KIND,
+    plural=BACKUP_PLURAL,
+    short_name="rbk",
+    description="An on-demand backup of the tables of one RecallInstance.",
+    spec=RecallBackupSpec,
+    status=RecallBackupStatus,
+    columns=(
+        {"name": "Instance", "type": "string", "jsonPath": ".spec.instanceName"},
+        {"name": "Size", "type": "string", "jsonPath": ".status.size"},
+        _AGE,
+        {"name": "Deletion", "type": "string", "jsonPath": ".spec.deletionPolicy", "priority": 1},
+    ),
+    rules=_name_rule(NAME_LIMIT, "the backups' names on AWS are made from it"),
+)
+RESOURCES: Final = (INSTANCES, BACKUPS)
+
+
+def custom_resource_definition(resource: Resource = INSTANCES) -> dict[str, Any]:
+    """Return the CustomResourceDefinition of a resource."""
+    columns = [
+        {"name": "Ready", "type": "string", "jsonPath": f"{_READY}.status"},
+        {"name": "Status", "type": "string", "jsonPath": f"{_READY}.reason"},
+        *resource.columns,
+        {"name": "Message", "type": "string", "jsonPath": f"{_READY}.message", "priority": 1},
     ]
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"{PLURAL}.{GROUP}"},
+        "metadata": {"name": f"{resource.plural}.{GROUP}"},
         "spec": {
             "group": GROUP,
             "scope": "Namespaced",
             "names": {
-                "kind": KIND,
-                "listKind": f"{KIND}List",
-                "plural": PLURAL,
-                "singular": KIND.lower(),
-                "shortNames": ["recall"],
+                "kind": resource.kind,
+                "listKind": f"{resource.kind}List",
+                "plural": resource.plural,
+                "singular": resource.kind.lower(),
+                "shortNames": [resource.short_name],
                 "categories": ["all"],
             },
             "versions": [
@@ -130,16 +200,16 @@ def custom_resource_definition() -> dict[str, Any]:
                     "schema": {
                         "openAPIV3Schema": {
                             "type": "object",
-                            "description": "One whole Recall: an API with its data, sign-in, models and names on AWS.",
+                            "description": resource.description,
                             "required": ["spec"],
                             "properties": {
                                 "apiVersion": {"type": "string"},
                                 "kind": {"type": "string"},
                                 "metadata": {"type": "object"},
-                                "spec": _spec_schema(),
-                                "status": _without_marks(_schema(RecallInstanceStatus)),
+                                "spec": _spec_schema(resource.spec),
+                                "status": _without_marks(_schema(resource.status)),
                             },
-                            **_ROOT_RULES,
+                            **resource.rules,
                         }
                     },
                 }
@@ -155,11 +225,17 @@ class _Plain(yaml.SafeDumper):
         return True
 
 
-def document() -> str:
-    """Return the CRD as the text of its YAML file."""
+def document(resource: Resource = INSTANCES) -> str:
+    """Return a resource's CRD as the text of its YAML file."""
     head = "# Generated from operator/recall_operator/models by `make crds`; change the models, not this file.\n"
-    return head + yaml.dump(custom_resource_definition(), Dumper=_Plain, sort_keys=False, width=120)
+    return head + yaml.dump(custom_resource_definition(resource), Dumper=_Plain, sort_keys=False, width=120)
+
+
+def main(folder: Path) -> None:
+    """Write the CRDs of all resources into `folder`."""
+    for resource in RESOURCES:
+        (folder / resource.file_name).write_text(document(resource))
 
 
 if __name__ == "__main__":
-    sys.stdout.write(document())
+    main(Path(sys.argv[1]))

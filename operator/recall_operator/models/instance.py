@@ -24,6 +24,7 @@ class Metadata(BaseModel):
     namespace: str
     uid: str
     generation: int
+    resource_version: str | None = None
     creation_timestamp: str | None = None
     deletion_timestamp: str | None = None
     finalizers: list[str] = Field(default_factory=list)

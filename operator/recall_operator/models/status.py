@@ -127,6 +127,11 @@ class RecallInstanceStatus(ResourceModel):
     hibernation: HibernationStatus | None = Field(
         default=None, description="Whether the instance sleeps, with spec.hibernation.mode Scheduled."
     )
+    expires_at: str | None = Field(
+        default=None,
+        description="When the instance is deleted, with spec.expiresAfter.",
+        json_schema_extra={"format": "date-time"},
+    )
     plan: PlanStatus | None = Field(
         default=None, description="What a pass would change; only with annotation recall.kug.la/dry-run."
     )

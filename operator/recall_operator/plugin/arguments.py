@@ -7,6 +7,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from recall_operator.models.backup import TableRole
+from recall_operator.models.spec import DeletionPolicy
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -16,12 +19,25 @@ examples:
   kubectl recall plan beta --remote          the operator's own plan, made with its rights instead of yours
   kubectl recall status                      every instance as a tree of its parts
   kubectl recall hibernate beta              stop its pods; data, sign-in and names stay
+  kubectl recall backup beta --wait          back both tables up by a RecallBackup, and say when that is done
+  kubectl recall backups beta                its backups, with sizes and ARNs
   kubectl recall reconcile beta              look at it now, and wait until that is done
   kubectl recall orphans                     what is left on AWS of instances that are gone
 
 Kubernetes is reached as kubectl reaches it. `plan`, `orphans` and `support-bundle` read AWS with your own credentials
 (boto3's: environment, profile, SSO); they never write. AWS's addresses are those of the operator's platform document,
 unless AWS_ENDPOINT_URL or AWS_ENDPOINT_URL_<SERVICE> say otherwise.
+"""
+
+
+_BACKUP_EPILOG = """
+examples:
+  kubectl recall backup beta --wait                    before something risky
+  kubectl recall backup beta -o name                   for a script: recallbackup.recall.kug.la/beta-20260501-120000
+  kubectl recall backup beta --deletion-policy Delete  gone from AWS with `kubectl delete recallbackup`
+
+The backup is full and made by DynamoDB, within minutes; the instance goes on meanwhile. To restore it, name the
+RecallBackup in spec.tables.*.restoreFrom.backup of a new instance (docs/how-to/back-up-and-restore.md).
 """
 
 
@@ -75,6 +91,27 @@ def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
     command("pause", "let the operator leave an instance alone")
     command("resume", "let the operator look after an instance again")
     _timeout(command("reconcile", "ask for a pass over an instance now, and wait until it was made"))
+    backup = command("backup", "back an instance's tables up now, by a RecallBackup with a name of its own")
+    backup.epilog = _BACKUP_EPILOG
+    backup.formatter_class = argparse.RawDescriptionHelpFormatter
+    backup.add_argument(
+        "--table",
+        action="append",
+        default=[],
+        choices=[role.value for role in TableRole],
+        help="back up this table only; may be given twice (default: both)",
+    )
+    backup.add_argument(
+        "--deletion-policy",
+        default=DeletionPolicy.RETAIN.value,
+        choices=[policy.value for policy in DeletionPolicy],
+        help="what becomes of the backups when the RecallBackup is deleted (default: %(default)s)",
+    )
+    backup.add_argument("--wait", action="store_true", help="wait until the backups can be restored")
+    backup.add_argument("-o", "--output", choices=["text", "name", "json"], default="text", help="default: %(default)s")
+    _timeout(backup, 600.0)
+    backups = command("backups", "list RecallBackups with their sizes and ARNs", instance=False, output=True)
+    backups.add_argument("name", nargs="?", help="name of the instance (default: all of the namespace)")
     command(
         "orphans", "list what is left on AWS of instances that are gone; delete nothing", instance=False, output=True
     )
@@ -91,8 +128,8 @@ def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
     return options
 
 
-def _timeout(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--timeout", type=float, default=60.0, help="seconds to wait (default: %(default)s)")
+def _timeout(parser: argparse.ArgumentParser, seconds: float = 60.0) -> None:
+    parser.add_argument("--timeout", type=float, default=seconds, help="seconds to wait (default: %(default)s)")
 
 
 def _check_plan(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:

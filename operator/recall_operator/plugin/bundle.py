@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import yaml
 
 from recall_operator.errors import ApiServerError
-from recall_operator.kubernetes_api import KINDS, ObjectKey
+from recall_operator.kubernetes.client import KINDS, ObjectKey
 from recall_operator.models.base import KIND
 from recall_operator.plugin.cluster import OPERATOR_LABELS, Cluster
 from recall_operator.plugin.redaction import redacted, redacted_text
@@ -50,6 +50,9 @@ def collect(cluster: Cluster, namespace: str, name: str, operator_namespace: str
             cluster.items(f"/api/v1/namespaces/{namespace}/pods", {"labelSelector": f"recall.kug.la/instance={name}"})
         ),
     }
+    files["backups.yaml"] = lambda: _yaml(
+        [item for item in cluster.backups(namespace) if item["spec"].get("instanceName") == name]
+    )
     for kind in _CHILDREN:
         key = ObjectKey(kind, namespace, f"{name}-api")
         files[f"objects/{kind}.yaml"] = partial(lambda key: _yaml(cluster.get(key)), key)

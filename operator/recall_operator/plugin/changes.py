@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from recall_operator.annotations import RECONCILE_REQUESTED
-from recall_operator.kubernetes_api import ObjectKey
+from recall_operator.kubernetes.client import ObjectKey
 from recall_operator.models.base import KIND
 from recall_operator.plugin.cluster import CommandError
 

@@ -11,14 +11,15 @@ import yaml
 from kubernetes import config
 from pydantic import ValidationError
 
-from recall_operator.aws import AwsCaller, is_write
+from recall_operator.aws.client import AwsCaller, is_write
 from recall_operator.errors import ApiServerError
-from recall_operator.kubernetes_api import ObjectKey, collection_path
+from recall_operator.kubernetes.client import ObjectKey, collection_path
+from recall_operator.models.backup import BACKUP_KIND
 from recall_operator.models.base import KIND
 from recall_operator.platform import Platform
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import AsyncIterator, Mapping
     from pathlib import Path
 
 _TIMEOUT_SECONDS: Final = (5.0, 30.0)
@@ -130,6 +131,25 @@ class Cluster:
             raise CommandError(f"RecallInstance {name} is not in namespace {namespace}; name another with --namespace.")
         return found
 
+    def backups(self, namespace: str | None = None) -> list[dict[str, Any]]:
+        """Return the RecallBackups of one namespace, or of all; none where their kind is not installed."""
+        try:
+            return self.items(collection_path(BACKUP_KIND, namespace))
+        except ApiServerError as error:
+            if error.status == 404:
+                return []
+            raise
+
+    def create(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
+        """Make an object and return it as it is stored.
+
+        Raises:
+            ApiServerError: the API server refused it, or did not answer.
+        """
+        query = {"fieldValidation": "Strict", "fieldManager": "kubectl-recall"}
+        path = collection_path(manifest["kind"], manifest["metadata"]["namespace"])
+        return self._json("POST", path, query=query, body=manifest)
+
     def patch(self, key: ObjectKey, change: Mapping[str, Any]) -> dict[str, Any]:
         """Merge `change` into an object and return it as it is then."""
         query = {"fieldManager": "kubectl-recall"}
@@ -180,17 +200,19 @@ class ReadOnlyKubernetes:
         """Return one object; None when there is none."""
         return await asyncio.to_thread(self._cluster.get, key)
 
-    async def list_all(self, kind: str, namespace: str | None) -> list[dict[str, Any]]:
-        """Return all objects of a kind."""
-        return await asyncio.to_thread(self._cluster.items, collection_path(kind, namespace))
+    async def listed(self, kind: str, namespace: str | None, labels: str = "") -> AsyncIterator[dict[str, Any]]:
+        """Yield all objects of a kind; the plugin has no use for `labels`."""
+        del labels
+        for item in await asyncio.to_thread(self._cluster.items, collection_path(kind, namespace)):
+            yield item
 
     async def apply(self, manifest: dict[str, Any], *, subresource: str = "") -> dict[str, Any]:
         """Refuse."""
         raise CommandError(f"a plan does not apply {manifest['kind']} {subresource}")
 
-    async def delete(self, key: ObjectKey, uid: str) -> None:
+    async def delete(self, key: ObjectKey, uid: str, version: str | None = None) -> None:
         """Refuse."""
-        raise CommandError(f"a plan does not delete {key} ({uid})")
+        raise CommandError(f"a plan does not delete {key} ({uid}, {version})")
 
 
 class ReadOnlyAws:

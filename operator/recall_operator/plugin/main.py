@@ -14,14 +14,15 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from recall_operator.annotations import PAUSED
-from recall_operator.aws import Aws
+from recall_operator.aws.client import Aws
 from recall_operator.errors import ApiServerError
+from recall_operator.models.backup import BACKUP_KIND, RecallBackup
 from recall_operator.models.instance import RecallInstance
-from recall_operator.plugin import bundle, cost, planning
+from recall_operator.plugin import backups, bundle, cost, planning
 from recall_operator.plugin.arguments import parse
 from recall_operator.plugin.changes import annotate, request_reconcile, set_hibernation
 from recall_operator.plugin.cluster import Cluster, CommandError
-from recall_operator.plugin.orphans import marked, orphans
+from recall_operator.plugin.orphans import BACKUP, marked, orphans
 from recall_operator.plugin.tree import tree
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ class Commands:
         return planning.FAILED if planning.FAILED in codes else max(codes)
 
     async def _plans(self, platform: Platform) -> list[planning.Plan]:
-        aws = Aws(platform.aws.region)
+        aws = Aws(platform.aws.region, elsewhere=platform.aws.elsewhere)
         try:
             if self._options.filename:
                 manifests = planning.read_manifests(self._options.filename, self._namespace)
@@ -113,12 +114,34 @@ class Commands:
         _say(tree(found))
         return 0
 
+    def _backup(self) -> int:
+        options = self._options
+        made = backups.ask(self._cluster, self._namespace, options.name, options.table, options.deletion_policy)
+        name = made["metadata"]["name"]
+        if options.wait:
+            made = backups.wait(self._cluster, self._namespace, name, options.timeout)
+        if options.output == "name":
+            _say(backups.reference(name))
+        elif options.output == "json":
+            _say(_json(made))
+        elif options.wait:
+            _say(backups.text([RecallBackup.model_validate(made)]))
+        else:
+            _say(f"{name} is asked for; it is ready within minutes: kubectl recall backups {options.name}")
+        return 0
+
+    def _backups(self) -> int:
+        found = backups.backups(self._cluster, self._namespace, self._options.name)
+        _say(_json(backups.document(found)) if self._options.output == "json" else backups.text(found))
+        return 0
+
     def _orphans(self) -> int:
         platform = self._platform()
         session = boto3.session.Session(region_name=platform.aws.region)
         # AWS first: an instance made between the two reads is then alive, and its resources no orphans.
         found, unread = asyncio.run(marked(session, platform))
-        living = {item["metadata"]["uid"] for item in self._cluster.instances()}
+        owners = [*self._cluster.instances(), *self._cluster.backups()]
+        living = {item["metadata"]["uid"] for item in owners}
         lost = orphans(found, platform.cluster.name, living)
         if self._options.output == "json":
             rows = [
@@ -135,7 +158,8 @@ class Commands:
             _say(_json({"orphans": rows, "unread": unread}))
         else:
             for item in lost:
-                why = f"left behind on purpose at {item.released}" if item.released else "its instance is gone"
+                gone = f"its {BACKUP_KIND if item.kind == BACKUP else 'instance'} is gone"
+                why = f"left behind on purpose at {item.released}" if item.released else gone
                 _say(f"{item.kind} {item.name}  ({item.owner.namespace}/{item.owner.name}, {why})")
             _say("\n".join(f"! {text}" for text in unread) or f"{len(lost)} orphans. Nothing was deleted.")
         return 1 if unread else 0
@@ -144,8 +168,9 @@ class Commands:
         options = self._options
         instance = RecallInstance.model_validate(self._cluster.instance(self._namespace, options.name))
         table = cost.load_prices(options.prices)
-        usage = cost.Usage(options.data_gib, options.reads_million, options.writes_million)
-        found = cost.document(instance.key, cost.monthly(instance.spec, usage, table), table)
+        kept = backups.known_bytes(backups.backups(self._cluster, self._namespace, options.name)) / cost.GIB
+        usage = cost.Usage(options.data_gib, options.reads_million, options.writes_million, kept)
+        found = cost.document(instance.key, cost.monthly(instance.spec, usage, table), table, datetime.now(UTC).date())
         _say(_json(found) if options.output == "json" else cost.text(found))
         return 0
 
@@ -156,7 +181,7 @@ class Commands:
         live = self._cluster.instance(self._namespace, options.name)
         try:
             platform = self._platform()
-            aws = Aws(platform.aws.region)
+            aws = Aws(platform.aws.region, elsewhere=platform.aws.elsewhere)
             plan = asyncio.run(planning.plan_stored(live, self._cluster, platform, aws)).text()
         except (CommandError, ApiServerError, BotoCoreError, ClientError) as error:
             plan = f"no plan: {error}"

@@ -10,7 +10,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from recall_operator.ownership import CLUSTER_TAG, RELEASED_TAG, Owner
 from recall_operator.resources.access import ROLE_PREFIX
-from recall_operator.resources.dns import parse_owner
+from recall_operator.resources.dns_records import parse_owner
+from recall_operator.resources.table_names import TABLE_PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
@@ -21,6 +22,8 @@ Session = Any
 """boto3's session; its stubs know no clients whose name is not a literal."""
 
 _CLIENT_PREFIX: Final = "recall."
+BACKUP: Final = "Backup"
+"""Kind of what belongs to a RecallBackup rather than to an instance."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,16 @@ def _associations(session: Session, platform: Platform) -> list[Marked]:
     return found
 
 
+def _guardrails(session: Session, platform: Platform) -> list[Marked]:
+    bedrock = session.client("bedrock", region_name=platform.aws.bedrock_region)
+    found: list[Marked] = []
+    for page in bedrock.get_paginator("list_guardrails").paginate():
+        for item in page["guardrails"]:
+            tags = bedrock.list_tags_for_resource(resourceARN=item["arn"]).get("tags", ())
+            found += _tagged("Guardrail", item["name"], {tag["key"]: tag["value"] for tag in tags})
+    return found
+
+
 def _app_clients(session: Session, platform: Platform) -> list[Marked]:
     pages = session.client("cognito-idp").get_paginator("list_user_pool_clients")
     found: list[Marked] = []
@@ -99,6 +112,17 @@ def _app_clients(session: Session, platform: Platform) -> list[Marked]:
     return found
 
 
+def _certificates(session: Session, platform: Platform) -> list[Marked]:
+    del platform
+    acm = session.client("acm")
+    found: list[Marked] = []
+    for page in acm.get_paginator("list_certificates").paginate():
+        for item in page["CertificateSummaryList"]:
+            tags = acm.list_tags_for_certificate(CertificateArn=item["CertificateArn"])["Tags"]
+            found += _tagged("Certificate", item["CertificateArn"], _pairs(tags))
+    return found
+
+
 def _names(session: Session, platform: Platform) -> list[Marked]:
     pages = session.client("route53").get_paginator("list_resource_record_sets")
     found: list[Marked] = []
@@ -110,12 +134,28 @@ def _names(session: Session, platform: Platform) -> list[Marked]:
     return found
 
 
+def _backups(session: Session, platform: Platform) -> list[Marked]:
+    """Return the backups that RecallBackups made; deleting one of those leaves them, by default."""
+    del platform
+    found: list[Marked] = []
+    for page in session.client("dynamodb").get_paginator("list_backups").paginate(BackupType="USER"):
+        for item in page["BackupSummaries"]:
+            # recall.<cluster>.<namespace>.<name>.<uid>; a name that was too long for AWS tells no uid.
+            words = item["BackupName"].split(".")
+            if len(words) == 5 and words[0] == TABLE_PREFIX and all(words):
+                found.append(Marked(BACKUP, item["BackupArn"], Owner(*words[1:])))
+    return found
+
+
 READERS: Final[Mapping[str, Callable[[Session, Platform], list[Marked]]]] = {
     "tables": _tables,
     "roles": _roles,
     "associations": _associations,
     "app clients": _app_clients,
+    "certificates": _certificates,
+    "guardrails": _guardrails,
     "names": _names,
+    "backups": _backups,
 }
 
 

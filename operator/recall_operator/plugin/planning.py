@@ -13,20 +13,21 @@ from pydantic import ValidationError
 
 from recall_operator.annotations import DRY_RUN, RECONCILE_REQUESTED
 from recall_operator.errors import Failure
-from recall_operator.kubernetes_api import ObjectKey
+from recall_operator.kubernetes.client import ObjectKey
 from recall_operator.models.base import API_VERSION, KIND
 from recall_operator.models.instance import RecallInstance
-from recall_operator.plan import KNOWN_AFTER_APPLY, Change, Difference
-from recall_operator.plan_status import is_destructive, problems
 from recall_operator.plugin.cluster import Cluster, CommandError, ReadOnlyAws, ReadOnlyKubernetes
-from recall_operator.reconcile import Reconciler
+from recall_operator.reconcile.expiry import expires_at, expiry_change, is_expired
+from recall_operator.reconcile.plan_status import is_destructive, problems
+from recall_operator.reconcile.reconciler import Reconciler
 from recall_operator.resources.part import Clients
+from recall_operator.resources.plan import KNOWN_AFTER_APPLY, Change, Difference
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from recall_operator.aws import AwsCaller
+    from recall_operator.aws.client import AwsCaller
     from recall_operator.platform import Platform
 
 NO_CHANGES: Final = 0
@@ -44,6 +45,8 @@ class Plan:
     changes: tuple[Change, ...]
     troubles: tuple[str, ...]
     """Parts that can't be planned, or that only the user can mend."""
+    expires_at: str | None = None
+    """When the instance is deleted by its spec.expiresAfter; None: it has no end."""
 
     @property
     def exit_code(self) -> int:
@@ -63,6 +66,8 @@ class Plan:
             mark = "  !! DESTRUCTIVE" if is_destructive(change) else ""
             lines += [f"[{change.part}] {head}{mark}", *fields]
         lines += [f"! {trouble}" for trouble in self.troubles]
+        if self.expires_at:
+            lines.append(f"Expires at {self.expires_at}: the operator deletes it then (spec.expiresAfter).")
         lost = sum(map(is_destructive, self.changes))
         total = len(self.changes) + bool(self.manifest)
         lines.append(f"\nPlan for {self.key}: {total} to change, {lost} destructive." if total else "No changes.")
@@ -90,6 +95,7 @@ class Plan:
                 for change in self.changes
             ],
             "problems": list(self.troubles),
+            "expiresAt": self.expires_at,
         }
 
 
@@ -159,15 +165,18 @@ async def _assessed(
     reconciler = Reconciler(platform, Clients(ReadOnlyAws(aws), ReadOnlyKubernetes(cluster)))
     subject = reconciler.subject(instance)
     plans: Mapping[str, Any]
-    if instance.deleting:
+    expired = is_expired(instance, subject.now)
+    if instance.deleting or expired:
         takedowns = await reconciler.assess_deletion(subject)
-        changes = [item for found in takedowns.parts.values() if isinstance(found, tuple) for item in found]
+        changes = [expiry_change(instance)] if expired else []
+        changes += [item for found in takedowns.parts.values() if isinstance(found, tuple) for item in found]
         troubles = problems(takedowns.failures())
     else:
         plans = await reconciler.assess(subject)
         changes = [item for plan in plans.values() if not isinstance(plan, Failure) for item in plan.changes]
         troubles = problems(plans)
-    return Plan(instance.key, manifest, tuple(changes), tuple(troubles))
+    end = expires_at(instance)
+    return Plan(instance.key, manifest, tuple(changes), tuple(troubles), end.isoformat() if end else None)
 
 
 def remote_plan(cluster: Cluster, namespace: str, name: str, timeout_seconds: float) -> dict[str, Any]:

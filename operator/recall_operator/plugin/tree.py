@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _MARKS: Final = {"True": "✔", "False": "✘", "Unknown": "…"}
-_BAD_WHEN_TRUE: Final = frozenset({"Stalled", "Reconciling", "Paused", "DryRun"})
+_BAD_WHEN_TRUE: Final = frozenset({"Stalled", "Reconciling", "Paused", "DryRun", "Expiring"})
 
 
 def tree(instance: Mapping[str, Any]) -> str:
@@ -32,6 +32,8 @@ def tree(instance: Mapping[str, Any]) -> str:
         word = "asleep" if schedule["asleep"] else "awake"
         until = schedule.get("nextTransitionAt")
         lines.append(f"  {word}{f' until {until}' if until else ''}")
+    if "expiresAt" in status:
+        lines.append(f"  expires at {status['expiresAt']}")
     shown = [
         item
         for kind, item in conditions.items()

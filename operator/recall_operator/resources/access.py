@@ -10,13 +10,22 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from recall_api import contract
 from recall_operator.errors import is_not_found
-from recall_operator.models.spec import DeletionPolicy, Residency
+from recall_operator.models.spec import DeletionPolicy
 from recall_operator.models.status import ResourceStatus
-from recall_operator.ownership import Owner, Standing, derived_name, refusal, standing
-from recall_operator.plan import Action, Assessment, AwsCall, Change, Difference, PartState, appearing, differences
-from recall_operator.resources.tables import table_arn
+from recall_operator.ownership import Owner, Standing, derived_name, name_prefix, refusal, standing
+from recall_operator.requests.asking import NotReadError
+from recall_operator.resources.access_policy import access_policy
+from recall_operator.resources.plan import (
+    Action,
+    Assessment,
+    AwsCall,
+    Change,
+    Difference,
+    PartState,
+    appearing,
+    differences,
+)
 from recall_operator.resources.workload_manifests import object_name
 
 if TYPE_CHECKING:
@@ -28,14 +37,11 @@ ROLE_ARN: Final = "access.roleArn"
 """Output: there once a pod that starts now gets the role."""
 
 ROLE_PREFIX: Final = "recall"
-"""Names of instances' roles begin with this and a dot; the operator's own policy is bounded by it."""
+"""Names of instances' roles begin with this and a dot."""
 
 POLICY_NAME: Final = "recall-api"
 _NAME_LIMIT: Final = 64
 """Source: IAM, quotas and name requirements."""
-
-_GEOGRAPHIES: Final = {"us": "us-*", "ca": "ca-*", "eu": "eu-*", "ap": "ap-*", "us-gov": "us-gov-*"}
-"""Regions to which an inference profile of a geography may send a prompt, by the start of the instance's region."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +53,8 @@ class ObservedRole:
     trust: Mapping[str, Any]
     policy: Mapping[str, Any] | None
     boundary: str | None
+    foreign: tuple[str, ...] = ()
+    """Policies that others put on it, as far as the look told: only the account-wide list of settled instances does."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +63,9 @@ class ObservedAssociation:
 
     association_id: str
     arn: str
-    role_arn: str
-    tags: Mapping[str, str]
+    role_arn: str | None
+    """None, as the tags, where it was not read and is taken to be as it was left."""
+    tags: Mapping[str, str] | None
 
 
 @dataclass(frozen=True)
@@ -71,6 +80,11 @@ def role_name(subject: Subject) -> str:
     """Return the name of the instance's role."""
     owner = subject.owner
     return derived_name(ROLE_PREFIX, owner.cluster, owner.namespace, owner.name, limit=_NAME_LIMIT)
+
+
+def role_prefix(cluster: str) -> str:
+    """Return what the names of all roles of a `cluster` begin with; the operator's own policy is bounded by it."""
+    return name_prefix(ROLE_PREFIX, cluster, limit=_NAME_LIMIT)
 
 
 def role_arn(subject: Subject) -> str:
@@ -103,63 +117,6 @@ def trust_policy(subject: Subject) -> dict[str, Any]:
     }
 
 
-def _geography(region: str) -> str:
-    start = "us-gov" if region.startswith("us-gov") else region.split("-", 1)[0]
-    return _GEOGRAPHIES.get(start, region)
-
-
-def model_resources(subject: Subject) -> list[str]:
-    """Return the ARNs of the models that the instance may use, as far as its residency lets prompts travel.
-
-    Calling an inference profile takes the right to the profile and to the model in every region that it may choose
-    (Bedrock user guide, "Prerequisites for inference profiles").
-    """
-    models, aws = subject.instance.spec.models, subject.platform.aws
-    regions = {
-        Residency.REGION: [aws.region],
-        Residency.GEO: [_geography(aws.region)],
-        # A global profile also asks for the model's ARN without a region.
-        Residency.GLOBAL: ["*", ""],
-    }[models.residency]
-    chat = [f"arn:aws:bedrock:{region}::foundation-model/{model}" for model in models.chat for region in regions]
-    embedding = f"arn:aws:bedrock:{aws.region}::foundation-model/{models.embedding.model}"
-    profiles = (
-        [f"arn:aws:bedrock:{aws.region}:{aws.account_id}:inference-profile/*.{model}" for model in models.chat]
-        if models.residency is not Residency.REGION
-        else []
-    )
-    return sorted({embedding, *chat, *profiles})
-
-
-def user_pool_arn(subject: Subject) -> str:
-    """Return the ARN of the user pool that the instance's users sign in to."""
-    aws = subject.platform.aws
-    return f"arn:aws:cognito-idp:{aws.region}:{aws.account_id}:userpool/{subject.platform.identity.user_pool_id}"
-
-
-def access_policy(subject: Subject) -> dict[str, Any]:
-    """Return what the API may do: what its contract lists, on this instance's tables, models and guardrail."""
-    statements = [
-        ("Memories", contract.MEMORIES_TABLE_ACTIONS, [table_arn(subject, "memories")]),
-        ("Users", contract.USERS_TABLE_ACTIONS, [table_arn(subject, "users")]),
-        ("Models", contract.BEDROCK_ACTIONS, model_resources(subject)),
-        ("UserPool", contract.USER_POOL_ACTIONS, [user_pool_arn(subject)]),
-        ("Profiles", contract.BEDROCK_DISCOVERY_ACTIONS, ["*"]),
-    ]
-    guardrail = subject.instance.spec.models.guardrail
-    if guardrail:
-        aws = subject.platform.aws
-        arn = f"arn:aws:bedrock:{aws.region}:{aws.account_id}:guardrail/{guardrail.id}"
-        statements.append(("Guardrail", contract.GUARDRAIL_ACTIONS, [arn]))
-    return {
-        "Version": "2012-10-17",
-        "Statement": [
-            {"Sid": sid, "Effect": "Allow", "Action": list(actions), "Resource": resources}
-            for sid, actions, resources in statements
-        ],
-    }
-
-
 class Access:
     """Keeps the role and its association."""
 
@@ -179,12 +136,11 @@ class Access:
         """Tell the role once it is tied to the service account."""
         del subject
         role, association = observed.role, observed.association
-        ready = role and role.policy is not None and association and association.role_arn == role.arn
+        ready = role and role.policy is not None and association and association.role_arn in (None, role.arn)
         return {ROLE_ARN: role.arn} if role and ready else {}
 
     def plan(self, subject: Subject, observed: ObservedAccess, outputs: Mapping[str, str]) -> Assessment:
         """Create or mend both; refuse what is another's."""
-        del outputs
         name = role_name(subject)
         resources = _resources(name, subject, observed)
         adoption = subject.instance.spec.adoption
@@ -193,23 +149,34 @@ class Access:
             (f"The association of {object_name(subject)}", observed.association),
         ]
         for what, item in found:
-            owner = Owner.from_tags(item.tags) if item else None
-            if item and standing(owner, subject.owner, adoption) is Standing.REFUSED:
+            if item is None or item.tags is None:
+                continue
+            owner = Owner.from_tags(item.tags)
+            if standing(owner, subject.owner, adoption) is Standing.REFUSED:
                 message = refusal(what, owner, "delete it")
                 return Assessment(PartState.BROKEN, "NotOwned", message, resources=resources, terminal=True)
         changes = (
-            *self._role_changes(subject, observed.role),
+            *self._role_changes(subject, observed.role, outputs),
             *self._association_changes(
                 subject, observed.association, observed.role.arn if observed.role else role_arn(subject)
             ),
         )
         if changes:
             return Assessment(PartState.PROGRESSING, "Updating", "The API's role is being set up.", changes, resources)
+        if observed.role and observed.role.foreign:
+            message = (
+                f"The API's service account has its role, and IAM role {name} also has policies that are not Recall's: "
+                f"{', '.join(observed.role.foreign)}. The pods have their rights too, and with them on the role can't "
+                "be deleted. Take them off unless you put them there on purpose."
+            )
+            return Assessment(PartState.READY, "ForeignPolicies", message, resources=resources)
         return Assessment(PartState.READY, "Available", "The API's service account has its role.", resources=resources)
 
-    def _role_changes(self, subject: Subject, found: ObservedRole | None) -> tuple[Change, ...]:
+    def _role_changes(
+        self, subject: Subject, found: ObservedRole | None, outputs: Mapping[str, str]
+    ) -> tuple[Change, ...]:
         name, tags = role_name(subject), subject.owner.tags()
-        trust, policy = trust_policy(subject), access_policy(subject)
+        trust, policy = trust_policy(subject), access_policy(subject, outputs, found.policy if found else None)
         boundary = subject.platform.access.permissions_boundary_arn
         put = AwsCall(
             "iam",
@@ -269,6 +236,8 @@ class Access:
             )
             fields = appearing({"roleArn": arn})
             return (Change(self.name, Action.CREATE, "PodIdentityAssociation", name, (call,), fields),)
+        if found.tags is None:
+            return ()
         steps: list[AwsCall] = []
         wrong_tags = differences(tags, found.tags)
         changed = list(wrong_tags)
@@ -289,7 +258,7 @@ class Access:
             return ()
         changes: list[Change] = []
         association, role = observed.association, observed.role
-        if association and Owner.from_tags(association.tags) == subject.owner:
+        if association and Owner.from_tags(association.tags or {}) == subject.owner:
             where = {"clusterName": subject.platform.cluster.name, "associationId": association.association_id}
             call = AwsCall("eks", "delete_pod_identity_association", where)
             name = f"{subject.owner.namespace}/{object_name(subject)}"
@@ -346,6 +315,13 @@ async def _observe_role(clients: Clients, name: str) -> ObservedRole | None:
         trust=role["AssumeRolePolicyDocument"],
         policy=policy.get("PolicyDocument"),
         boundary=role.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn"),
+        foreign=tuple(
+            sorted(
+                item["PolicyName"]
+                for item in (*role.get("RolePolicyList", ()), *role.get("AttachedManagedPolicies", ()))
+                if item["PolicyName"] != POLICY_NAME
+            )
+        ),
     )
 
 
@@ -362,11 +338,12 @@ async def _observe_association(
     )
     if not listed:
         return None
-    answer = await clients.aws.call(
-        "eks",
-        "describe_pod_identity_association",
-        clusterName=cluster,
-        associationId=listed[0]["associationId"],
-    )
+    first = listed[0]
+    try:
+        answer = await clients.aws.call(
+            "eks", "describe_pod_identity_association", clusterName=cluster, associationId=first["associationId"]
+        )
+    except NotReadError:
+        return ObservedAssociation(first["associationId"], first["associationArn"], None, None)
     found = answer["association"]
     return ObservedAssociation(found["associationId"], found["associationArn"], found["roleArn"], found.get("tags", {}))

@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from recall_api import contract
+from recall_operator.aws.account_lists import AccountList, find
 from recall_operator.errors import is_not_found
 from recall_operator.models.spec import Adoption, DeletionPolicy
 from recall_operator.models.status import ResourceStatus
 from recall_operator.ownership import derived_name
-from recall_operator.plan import Action, Assessment, AwsCall, Change, PartState, appearing, differences
+from recall_operator.requests.asking import NotReadError
+from recall_operator.resources.plan import Action, Assessment, AwsCall, Change, PartState, appearing, differences
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,6 +42,16 @@ _UNORDERED: Final = frozenset(
 """Lists whose order Cognito does not keep."""
 
 
+def _words(client: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the word under which a client is looked up: what `client_prefix` says of its instance."""
+    name: str = client["ClientName"]
+    return (name[: name.index("@") + 1],) if "@" in name else ()
+
+
+CLIENTS: Final = AccountList("cognito-idp", "list_user_pool_clients", "UserPoolClients", _words, 60)
+"""All clients of a pool that bear names of Recall's kind."""
+
+
 @dataclass(frozen=True)
 class ObservedClient:
     """One app client as Cognito describes it."""
@@ -47,7 +59,9 @@ class ObservedClient:
     client_id: str
     name: str
     created: float
-    settings: Mapping[str, Any]
+    settings: Mapping[str, Any] | None
+    """None where they were not read and are taken to be as they were left."""
+    has_secret: bool = False
 
 
 @dataclass(frozen=True)
@@ -106,9 +120,8 @@ class AppClient:
         """Find the clients by name and read their settings."""
         pool = subject.platform.identity.user_pool_id
         prefix = client_prefix(subject)
-        listed = await clients.aws.pages("cognito-idp", "list_user_pool_clients", "UserPoolClients", UserPoolId=pool)
-        ids = [item["ClientId"] for item in listed if item["ClientName"].startswith(prefix)]
-        described = await asyncio.gather(*(_describe(clients, pool, client_id) for client_id in ids))
+        listed = await find(clients.aws, CLIENTS, (prefix,), UserPoolId=pool)
+        described = await asyncio.gather(*(_describe(clients, pool, item) for item in listed))
         found = sorted((item for item in described if item), key=lambda item: (item.created, item.client_id))
         own = client_name(subject)
         return ObservedClients(
@@ -130,8 +143,15 @@ class AppClient:
             return self._first(subject, observed, name, wanted)
         kept, *doubles = observed.own
         resources = (ResourceStatus(kind="UserPoolClient", name=name, id=kept.client_id, state="ACTIVE"),)
+        if kept.has_secret:
+            message = (
+                f"App client {name} ({kept.client_id}) was given a secret, which browsers can't keep: nobody can sign "
+                "in. Delete its secrets (cognito-idp delete-user-pool-client-secret); or delete the client, and a new "
+                "one is made, to which everybody signs in again."
+            )
+            return Assessment(PartState.BROKEN, "HasSecret", message, resources=resources, terminal=True)
         changes = [self._removal(pool, double) for double in doubles]
-        changed = differences(wanted, kept.settings)
+        changed = differences(wanted, kept.settings) if kept.settings is not None else ()
         if changed:
             call = AwsCall(
                 "cognito-idp",
@@ -153,7 +173,7 @@ class AppClient:
                 "update_user_pool_client",
                 {"UserPoolId": pool, "ClientId": old.client_id, "ClientName": name, **wanted},
             )
-            changed = differences({"ClientName": name, **wanted}, {"ClientName": old.name, **old.settings})
+            changed = differences({"ClientName": name, **wanted}, {"ClientName": old.name, **(old.settings or {})})
             change = Change(self.name, Action.ADOPT, "UserPoolClient", name, (call,), changed)
             return Assessment(PartState.PROGRESSING, "Adopting", f"App client {old.name} is taken over.", (change,))
         call = AwsCall(
@@ -175,13 +195,20 @@ class AppClient:
         return Change(self.name, Action.DELETE, "UserPoolClient", found.name, (call,), destructive=True)
 
 
-async def _describe(clients: Clients, pool: str, client_id: str) -> ObservedClient | None:
+async def _describe(clients: Clients, pool: str, listed: Mapping[str, Any]) -> ObservedClient | None:
+    client_id = listed["ClientId"]
     try:
         answer = await clients.aws.call("cognito-idp", "describe_user_pool_client", UserPoolId=pool, ClientId=client_id)
+    except NotReadError:
+        return ObservedClient(client_id, listed["ClientName"], 0.0, None)
     except Exception as error:
         if is_not_found(error):
             return None
         raise
     found = answer["UserPoolClient"]
-    settings = {key: sorted(value) if key in _UNORDERED else value for key, value in found.items()}
-    return ObservedClient(client_id, found["ClientName"], found["CreationDate"].timestamp(), settings)
+    # The secret itself goes no further: settings are shown in plans.
+    settings = {
+        key: sorted(value) if key in _UNORDERED else value for key, value in found.items() if key != "ClientSecret"
+    }
+    created = found["CreationDate"].timestamp()
+    return ObservedClient(client_id, found["ClientName"], created, settings, bool(found.get("ClientSecret")))

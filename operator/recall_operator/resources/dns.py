@@ -1,129 +1,52 @@
-"""The instance's names in Route 53: the web app, the API, and who owns them.
+"""The instance's names in Route 53: the web app, the API, what proves its certificate, and who owns them.
 
 Beside each name stands a TXT record that names its owner, written and deleted in the same batch as the records
-themselves. A name without this instance's TXT record is never changed or deleted unless adoption was asked for.
+themselves. A name without this instance's TXT record is never changed or deleted, unless adoption was asked for or
+its owner hands it over to this instance.
+
+Every batch that changes a name deletes the very ownership record that was seen and writes it (or its successor) anew.
+Route 53 refuses a deletion that does not match, and with it the whole batch: whoever looked before somebody else took
+the name changes nothing. So two operators that know nothing of each other can't both hold a name.
 """
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
+from recall_operator.annotations import HAND_OVER_DNS, heir_of_names
+from recall_operator.aws.account_lists import find
 from recall_operator.models.spec import DeletionPolicy, DnsMode
 from recall_operator.models.status import ResourceStatus
-from recall_operator.ownership import Owner, Standing, refusal, standing
-from recall_operator.plan import Action, Assessment, AwsCall, Change, Difference, PartState, progressing
+from recall_operator.ownership import Place, Standing, refusal, standing
+from recall_operator.resources.certificate import validation_records
+from recall_operator.resources.dns_records import (
+    RECORDS,
+    WRITTEN_PROOFS,
+    ObservedName,
+    ObservedNames,
+    RecordSet,
+    alias,
+    answers_alike,
+    is_proof,
+    is_same,
+    owner_record,
+    sort_records,
+    target,
+    validation_record,
+    web_records,
+)
+from recall_operator.resources.plan import Action, Assessment, AwsCall, Change, Difference, PartState, progressing
 from recall_operator.resources.workload import LOAD_BALANCER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from recall_operator.platform import AliasTarget
     from recall_operator.resources.part import Clients, Subject
-
-OWNER_LABEL: Final = "_recall-owner"
-_HERITAGE: Final = "heritage=recall"
-_TIME_TO_LIVE_SECONDS: Final = 300
-_ADDRESS_TYPES: Final = frozenset({"A", "AAAA", "CNAME"})
-
-RecordSet = dict[str, Any]
-"""One record set in Route 53's own words."""
-
-
-@dataclass(frozen=True)
-class ObservedName:
-    """All that stands at one name: its addresses and its ownership record."""
-
-    addresses: tuple[RecordSet, ...] = ()
-    ownership: RecordSet | None = None
-
-    @property
-    def owner(self) -> Owner | None:
-        """The instance that the ownership record names; None when there is none or it is not Recall's."""
-        return parse_owner(self.ownership) if self.ownership else None
-
-
-ObservedNames = dict[str, ObservedName]
-"""By name: the instance's names, and all others that bear its ownership record."""
-
-
-def owner_record(name: str, owner: Owner) -> RecordSet:
-    """Return the ownership record of `name`; two strings, because one of them may hold 255 characters at most."""
-    place = f'"{_HERITAGE},cluster={owner.cluster},namespace={owner.namespace}"'
-    who = f'"name={owner.name},uid={owner.uid}"'
-    return {
-        "Name": f"{OWNER_LABEL}.{name}.",
-        "Type": "TXT",
-        "TTL": _TIME_TO_LIVE_SECONDS,
-        "ResourceRecords": [{"Value": f"{place} {who}"}],
-    }
-
-
-def parse_owner(record: RecordSet) -> Owner | None:
-    """Return the owner that an ownership record names; None when it is not Recall's."""
-    for value in record.get("ResourceRecords", []):
-        text = value["Value"].replace('" "', ",").strip('"')
-        if not text.startswith(_HERITAGE):
-            continue
-        fields = dict(pair.split("=", 1) for pair in text.split(",") if "=" in pair)
-        return Owner(
-            fields.get("cluster", ""), fields.get("namespace", ""), fields.get("name", ""), fields.get("uid", "")
-        )
-    return None
-
-
-def _alias(name: str, kind: str, target_name: str, target_zone: str) -> RecordSet:
-    return {
-        "Name": f"{name}.",
-        "Type": kind,
-        "AliasTarget": {
-            "HostedZoneId": target_zone,
-            "DNSName": f"{target_name.rstrip('.')}.",
-            "EvaluateTargetHealth": False,
-        },
-    }
-
-
-def web_records(hostname: str, distribution: AliasTarget) -> tuple[RecordSet, ...]:
-    """Return the web app's records: IPv4 and IPv6, both to the distribution."""
-    return tuple(_alias(hostname, kind, distribution.dns_name, distribution.hosted_zone_id) for kind in ("A", "AAAA"))
-
-
-def _canonical(record: RecordSet) -> str:
-    """Return what a record set says, without what Route 53 may write differently (case, last dots)."""
-    alias = record.get("AliasTarget")
-    said = {
-        "name": record["Name"].lower().rstrip("."),
-        "type": record["Type"],
-        "alias": [alias["HostedZoneId"], alias["DNSName"].lower().rstrip("."), alias["EvaluateTargetHealth"]]
-        if alias
-        else None,
-        "ttl": record.get("TTL"),
-        "values": sorted(value["Value"] for value in record.get("ResourceRecords", [])),
-    }
-    return json.dumps(said, sort_keys=True)
-
-
-def sort_records(records: Iterable[RecordSet], names: Iterable[str], uid: str) -> ObservedNames:
-    """Return what stands at `names`, and at every other name that the instance with this `uid` owns."""
-    addresses: dict[str, list[RecordSet]] = {}
-    ownership: dict[str, RecordSet] = {}
-    for record in records:
-        name = record["Name"].rstrip(".")
-        if record["Type"] in _ADDRESS_TYPES:
-            addresses.setdefault(name, []).append(record)
-        elif record["Type"] == "TXT" and name.startswith(f"{OWNER_LABEL}."):
-            ownership[name.removeprefix(f"{OWNER_LABEL}.")] = record
-    own = [name for name, record in ownership.items() if (owner := parse_owner(record)) and owner.uid == uid]
-    return {
-        name: ObservedName(tuple(addresses.get(name, ())), ownership.get(name))
-        for name in dict.fromkeys([*names, *own])
-    }
 
 
 class Dns:
-    """Keeps the names, and takes back those that the instance had before its host name changed."""
+    """Keeps the names, hands them over, and takes back those that the instance had before its host name changed."""
 
     name = "dns"
     condition = "DNSReady"
@@ -133,54 +56,64 @@ class Dns:
         """Read the zone; nothing when somebody else writes the names."""
         if subject.instance.spec.dns.mode is not DnsMode.ROUTE53:
             return {}
-        zone = subject.platform.dns.hosted_zone_id
-        records = await clients.aws.pages(
-            "route53", "list_resource_record_sets", "ResourceRecordSets", HostedZoneId=zone
-        )
-        return sort_records(records, _names(subject), subject.owner.uid)
+        zone, uid = subject.platform.dns.hosted_zone_id, subject.owner.uid
+        records = await find(clients.aws, RECORDS, (*_names(subject), uid), HostedZoneId=zone)
+        names = (*_names(subject), *_proofs(subject, records))
+        observed = sort_records(records, names, uid)
+        others = observed.keys() - set(names)
+        if others:
+            # Names that the instance had before, or that prove a former name: their records are found by them.
+            records = await find(clients.aws, RECORDS, (*names, uid, *others), HostedZoneId=zone)
+            observed = sort_records(records, names, uid)
+        return observed
 
     def outputs(self, subject: Subject, observed: ObservedNames) -> Mapping[str, str]:
-        """Nobody waits for the names."""
-        del subject, observed
-        return {}
+        """Tell which records that prove certificates are written."""
+        if subject.instance.spec.dns.mode is not DnsMode.ROUTE53:
+            return {}
+        proofs = (record for name, found in observed.items() if is_proof(name) for record in found.addresses)
+        return {WRITTEN_PROOFS: "\n".join(f"{record['Name'].rstrip('.')} {target(record)}" for record in proofs)}
 
     def plan(self, subject: Subject, observed: ObservedNames, outputs: Mapping[str, str]) -> Assessment:
-        """Write what is missing, mend what differs, refuse what is another's."""
-        spec, platform = subject.instance.spec, subject.platform
-        if spec.dns.mode is DnsMode.NONE:
-            return Assessment(PartState.READY, "NotManaged", "spec.dns.mode is None: somebody else writes the names.")
-        if spec.dns.mode is DnsMode.EXTERNAL_DNS:
-            message = (
-                f"external-dns writes {subject.instance.api_hostname}; {spec.hostname} must point to "
-                f"{platform.web.distribution.dns_name} by other means."
-            )
-            return Assessment(PartState.READY, "ExternalDNS", message)
-        zone = platform.dns.zone_name
-        if spec.hostname != zone and not spec.hostname.endswith(f".{zone}"):
-            message = (
-                f"spec.hostname {spec.hostname} is not within the platform's zone {zone}. "
-                f"Choose a name that ends in .{zone}, or set spec.dns.mode to None."
-            )
-            return Assessment(PartState.BROKEN, "OutsideZone", message, terminal=True)
-        load_balancer = outputs.get(LOAD_BALANCER)
-        wanted = {spec.hostname: web_records(spec.hostname, platform.web.distribution)}
-        if load_balancer:
-            alias = _alias(subject.instance.api_hostname, "A", load_balancer, platform.ingress.load_balancer_zone_id)
-            wanted[subject.instance.api_hostname] = (alias,)
-        resources = _resources(subject, observed)
-        changes: list[Change] = []
-        for name, records in wanted.items():
-            found = observed[name]
+        """Write what is missing, mend what differs, hand over what is to be, refuse what is another's."""
+        elsewhere = _elsewhere(subject)
+        if elsewhere:
+            return elsewhere
+        heir, resources = _heir(subject), _resources(subject, observed)
+        proofs = validation_records(outputs)
+        own: list[Change] = []
+        new: list[Change] = []
+        handed: list[str] = []
+        refused: Assessment | None = None
+        for name, records in _wanted(subject, observed, outputs, proofs or {}).items():
+            found = observed.get(name, ObservedName())
+            if heir and found.owner and found.owner.place == heir:
+                handed.append(name)
+                continue
             rights = _standing(subject, found)
             if rights is Standing.REFUSED:
-                message = refusal(f"DNS name {name}", found.owner, "choose another spec.hostname")
-                return Assessment(PartState.BROKEN, "NotOwned", message, resources=resources, terminal=True)
-            changes += self._write(subject, name, records, found, rights)
-        changes += [self._removal(subject, name, observed[name]) for name in observed if name not in _names(subject)]
+                refused = refused or _refused(subject, name, found, resources)
+                continue
+            changes = self._write(subject, name, records, found, rights)
+            # A proof is nobody's name: an heir wants its certificate before it is given the names.
+            (own if _is_ours(subject, found) or is_proof(name) else new).extend(changes)
+        if refused:
+            # What the instance has is looked after, or taken back; it gets no new name beside one that it can't have.
+            return replace(refused, changes=tuple(own))
+        changes = [*own, *new]
+        names = {*_names(subject), *(proofs or {})}
+        for name, found in observed.items():
+            # While nothing is known of certificates, what looks like the proof of one stays.
+            if name in names or not _is_ours(subject, found) or (proofs is None and is_proof(name)):
+                continue
+            former = self._write(subject, name, found.addresses, found, Standing.OURS)
+            changes += former if _leaves(subject, name) else [self._removal(subject, name, found)]
         if changes:
             message = "DNS records are being written."
             return Assessment(PartState.PROGRESSING, "Updating", message, tuple(changes), resources)
-        if not load_balancer:
+        if heir:
+            return _handing_over(subject, heir, handed, resources)
+        if LOAD_BALANCER not in outputs:
             message = f"{subject.instance.api_hostname} is written as soon as the Ingress has a load balancer."
             return progressing("WaitingForLoadBalancer", message, resources, waits_for_others=True)
         return Assessment(PartState.READY, "Available", "All names are written.", resources=resources)
@@ -189,33 +122,38 @@ class Dns:
         self, subject: Subject, name: str, records: tuple[RecordSet, ...], found: ObservedName, rights: Standing
     ) -> list[Change]:
         """Return the one batch that makes `name` as it should be; none when it is."""
-        mark = owner_record(name, subject.owner)
-        present = {record["Type"]: record for record in found.addresses}
-        if found.ownership:
-            present["TXT"] = found.ownership
-        batch: list[dict[str, Any]] = []
-        changed: list[Difference] = []
-        for kind in sorted(set(present) - {record["Type"] for record in (*records, mark)}):
+        mark = owner_record(name, subject.owner, _heir(subject) if _leaves(subject, name) else None)
+        wanted = {record["Type"]: record for record in records if "SetIdentifier" not in record}
+        # One of several by a routing policy (weighted, …) can't be overwritten, nor stand beside a plain one.
+        kept = [record for record in records if "SetIdentifier" in record]
+        routed = [record for record in found.addresses if "SetIdentifier" in record and record not in kept]
+        present = {record["Type"]: record for record in found.addresses if "SetIdentifier" not in record}
+        batch = [_step("DELETE", record) for record in routed]
+        changed = [Difference(f"{record['Type']} {record['SetIdentifier']}", target(record), None) for record in routed]
+        for kind in sorted(present.keys() - wanted.keys()):
             # A CNAME may not stand beside other records, so what goes comes first.
-            batch.append({"Action": "DELETE", "ResourceRecordSet": present[kind]})
-            changed.append(Difference(kind, _target(present[kind]), None))
-        for record in (mark, *records):
-            old = present.get(record["Type"])
-            if old is not None and _canonical(old) == _canonical(record):
+            batch.append(_step("DELETE", present[kind]))
+            changed.append(Difference(kind, target(present[kind]), None))
+        for kind, record in wanted.items():
+            old = present.get(kind)
+            if old is not None and is_same(old, record):
                 continue
             # CREATE fails when somebody else was first; UPSERT would overwrite theirs.
-            batch.append({"Action": "UPSERT" if old else "CREATE", "ResourceRecordSet": record})
-            changed.append(Difference(record["Type"], _target(old) if old else None, _target(record)))
-        if not batch:
+            batch.append(_step("UPSERT" if old else "CREATE", record))
+            changed.append(Difference(kind, target(old) if old else None, target(record)))
+        if found.ownership is None or not is_same(found.ownership, mark):
+            changed.insert(0, Difference("TXT", target(found.ownership) if found.ownership else None, target(mark)))
+        if not changed:
             return []
-        action = Action.ADOPT if rights is Standing.ADOPT else Action.UPDATE if present else Action.CREATE
-        return [self._change(subject, action, name, batch, tuple(changed))]
+        # The ownership record, even when it stays as it is: the batch holds only if nobody else took the name.
+        seen = [_step("DELETE", found.ownership)] if found.ownership else []
+        action = Action.ADOPT if rights is Standing.ADOPT else Action.CREATE if found.is_free else Action.UPDATE
+        return [self._change(subject, action, name, [*seen, _step("CREATE", mark), *batch], tuple(changed))]
 
     def _removal(self, subject: Subject, name: str, found: ObservedName) -> Change:
         records = [*found.addresses, *([found.ownership] if found.ownership else [])]
-        batch = [{"Action": "DELETE", "ResourceRecordSet": record} for record in records]
-        gone = tuple(Difference(record["Type"], _target(record), None) for record in records)
-        return self._change(subject, Action.DELETE, name, batch, gone)
+        gone = tuple(Difference(record["Type"], target(record), None) for record in records)
+        return self._change(subject, Action.DELETE, name, [_step("DELETE", record) for record in records], gone)
 
     def _change(
         self, subject: Subject, action: Action, name: str, batch: list[dict[str, Any]], changed: tuple[Difference, ...]
@@ -231,34 +169,137 @@ class Dns:
         return Change(self.name, action, "DNSName", name, (call,), changed)
 
     def delete(self, subject: Subject, observed: ObservedNames) -> tuple[Change, ...] | None:
-        """Delete all names that bear this instance's ownership record, unless they are to be kept."""
+        """Delete all names that bear this instance's ownership record, unless they are to be kept or handed over."""
         if subject.instance.spec.deletion_policy.dns is DeletionPolicy.RETAIN:
             return ()
-        return tuple(
-            self._removal(subject, name, found)
-            for name, found in observed.items()
-            if found.owner is not None and found.owner.uid == subject.owner.uid
-        )
+        own = {name: found for name, found in observed.items() if _is_ours(subject, found)}
+        try:
+            heir_of_names(subject.instance.metadata.annotations)
+        except ValueError:
+            # Somebody is to have the names, but nobody knows who: to delete them could not be undone.
+            return None if own else ()
+        changes: list[Change] = []
+        for name, found in own.items():
+            if _leaves(subject, name):
+                changes += self._write(subject, name, found.addresses, found, Standing.OURS)
+            else:
+                changes.append(self._removal(subject, name, found))
+        return tuple(changes)
 
 
 def _names(subject: Subject) -> tuple[str, str]:
     return subject.instance.spec.hostname, subject.instance.api_hostname
 
 
+def _proofs(subject: Subject, records: Iterable[RecordSet]) -> set[str]:
+    """Return the names in the zone that may prove the API's name."""
+    below = f".{subject.instance.api_hostname}"
+    names = (record["Name"].rstrip(".") for record in records if record["Type"] == "CNAME")
+    return {name for name in names if is_proof(name) and name.endswith(below)}
+
+
+def _is_ours(subject: Subject, found: ObservedName) -> bool:
+    return found.owner is not None and found.owner.uid == subject.owner.uid
+
+
+def _heir(subject: Subject) -> Place | None:
+    """Return who is to have the instance's names; None when they stay its own."""
+    try:
+        heir = heir_of_names(subject.instance.metadata.annotations)
+    except ValueError:  # Reported in condition AnnotationsValid.
+        return None
+    return None if heir == subject.owner.place else heir
+
+
+def _leaves(subject: Subject, name: str) -> bool:
+    """Whether `name` is handed over; what proves a certificate is not: the heir's needs the same and writes it."""
+    return _heir(subject) is not None and not is_proof(name)
+
+
+def _elsewhere(subject: Subject) -> Assessment | None:
+    """Return what to say when no record of this instance belongs into the zone."""
+    spec, zone = subject.instance.spec, subject.platform.dns.zone_name
+    if spec.dns.mode is DnsMode.NONE:
+        return Assessment(PartState.READY, "NotManaged", "spec.dns.mode is None: somebody else writes the names.")
+    if spec.dns.mode is DnsMode.EXTERNAL_DNS:
+        message = (
+            f"external-dns writes {subject.instance.api_hostname}; {spec.hostname} must point to "
+            f"{subject.platform.web.distribution.dns_name} by other means."
+        )
+        return Assessment(PartState.READY, "ExternalDNS", message)
+    if spec.hostname == zone or spec.hostname.endswith(f".{zone}"):
+        return None
+    message = (
+        f"spec.hostname {spec.hostname} is not within the platform's zone {zone}. "
+        f"Choose a name that ends in .{zone}, or set spec.dns.mode to None."
+    )
+    return Assessment(PartState.BROKEN, "OutsideZone", message, terminal=True)
+
+
+def _wanted(
+    subject: Subject, observed: ObservedNames, outputs: Mapping[str, str], proofs: Mapping[str, str]
+) -> dict[str, tuple[RecordSet, ...]]:
+    """Return the records of each name that the instance wants, as far as they are known."""
+    ingress, (web, api) = subject.platform.ingress, _names(subject)
+    wanted = {web: web_records(web, subject.platform.web.distribution)}
+    load_balancer = outputs.get(LOAD_BALANCER)
+    if load_balancer:
+        kinds = ("A", "AAAA") if ingress.dual_stack else ("A",)
+        wanted[api] = tuple(alias(api, kind, load_balancer, ingress.load_balancer_zone_id) for kind in kinds)
+    elif _is_ours(subject, observed[api]):
+        wanted[api] = observed[api].addresses
+    elif observed[web].heir == subject.owner.place and not _is_ours(subject, observed[web]):
+        # An heir that can't answer yet leaves both names with their owner.
+        del wanted[web]
+    for name, value in proofs.items():
+        record, found = validation_record(name, value), observed.get(name, ObservedName())
+        alike = any(answers_alike(record, other) for other in found.addresses)
+        # ACM gives the same record to all certificates of an account for a name: another's will do, and stays theirs.
+        if not alike or _is_ours(subject, found):
+            wanted[name] = (record,)
+    return wanted
+
+
 def _standing(subject: Subject, found: ObservedName) -> Standing:
-    if not found.addresses and found.ownership is None:
+    if found.is_free:
         return Standing.OURS
+    if found.heir == subject.owner.place and not _is_ours(subject, found):
+        return Standing.ADOPT
     return standing(found.owner, subject.owner, subject.instance.spec.adoption)
 
 
-def _target(record: RecordSet) -> str:
-    alias = record.get("AliasTarget")
-    return alias["DNSName"] if alias else " ".join(value["Value"] for value in record.get("ResourceRecords", []))
+def _refused(subject: Subject, name: str, found: ObservedName, resources: tuple[ResourceStatus, ...]) -> Assessment:
+    remedy = "delete the record" if is_proof(name) else "choose another spec.hostname"
+    if found.owner and not is_proof(name):
+        remedy += f", or let the owner hand it over by its annotation {HAND_OVER_DNS}={subject.owner.place}"
+    message = refusal(f"DNS name {name}", found.owner, remedy)
+    return Assessment(PartState.BROKEN, "NotOwned", message, resources=resources, terminal=True)
+
+
+def _handing_over(
+    subject: Subject, heir: Place, handed: list[str], resources: tuple[ResourceStatus, ...]
+) -> Assessment:
+    left = [name for name in _names(subject) if name not in handed]
+    if left:
+        message = (
+            f"{' and '.join(left)} are kept until RecallInstance {heir} takes them over; take annotation "
+            f"{HAND_OVER_DNS} away to keep them for good."
+        )
+        return Assessment(PartState.READY, "WaitingForHeir", message, resources=resources)
+    message = (
+        f"{' and '.join(handed)} belong to RecallInstance {heir} now. Delete this instance, or give it another "
+        "spec.hostname and take the annotation away."
+    )
+    return Assessment(PartState.READY, "HandedOver", message, resources=resources)
+
+
+def _step(action: str, record: RecordSet) -> dict[str, Any]:
+    return {"Action": action, "ResourceRecordSet": record}
 
 
 def _resources(subject: Subject, observed: ObservedNames) -> tuple[ResourceStatus, ...]:
     return tuple(
         ResourceStatus(kind="DNSName", name=name, state="INSYNC")
         for name, found in observed.items()
-        if found.addresses and found.owner is not None and found.owner.uid == subject.owner.uid
+        if found.addresses and _is_ours(subject, found)
     )

@@ -11,20 +11,20 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from recall_operator.hibernation import is_asleep
-from recall_operator.metrics import CHANGES
-from recall_operator.models.spec import HibernationMode
-from recall_operator.plan import AwsCall, KubernetesApply, KubernetesDelete
+from recall_operator.models.hibernation_spec import HibernationMode
+from recall_operator.models.hibernation_windows import is_asleep
+from recall_operator.resources.plan import AwsCall, KubernetesApply, KubernetesDelete
+from recall_operator.telemetry.metrics import CHANGES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from recall_operator.aws import AwsCaller
-    from recall_operator.kubernetes_api import KubernetesCaller
+    from recall_operator.aws.client import AwsCaller
+    from recall_operator.kubernetes.client import KubernetesCaller
     from recall_operator.models.instance import RecallInstance
     from recall_operator.ownership import Owner
-    from recall_operator.plan import Assessment, Change
     from recall_operator.platform import Platform
+    from recall_operator.resources.plan import Assessment, Change
 
 
 @dataclass(frozen=True)
@@ -118,6 +118,6 @@ async def apply(change: Change, clients: Clients) -> None:
                 await clients.aws.call(service, operation, **parameters)
             case KubernetesApply(manifest):
                 await clients.kubernetes.apply(dict(manifest))
-            case KubernetesDelete(key, uid):
-                await clients.kubernetes.delete(key, uid)
+            case KubernetesDelete(key, uid, version):
+                await clients.kubernetes.delete(key, uid, version)
     CHANGES.labels(change.part, change.action).inc()

@@ -8,14 +8,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from recall_api import contract
-from recall_operator.models.data_spec import BillingMode
-from recall_operator.plan import AwsCall, Difference
+from recall_operator.models.tables_spec import BillingMode
+from recall_operator.resources.plan import AwsCall, Difference
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from recall_operator.models.data_spec import Billing, RestoreFrom
-    from recall_operator.models.spec import Tables
+    from recall_operator.models.tables_spec import Billing, RestoreFrom, Tables
 
 KEY_SCHEMA: Final = (
     {"AttributeName": contract.PARTITION_KEY, "KeyType": "HASH"},
@@ -96,7 +95,7 @@ def restored_from(source: RestoreFrom | None, summary: Mapping[str, Any]) -> boo
     if source is None or not summary:
         return False
     if source.point_in_time is None:
-        return bool(summary.get("SourceBackupArn") == source.backup_arn)
+        return source.backup_arn is not None and bool(summary.get("SourceBackupArn") == source.backup_arn)
     table = str(summary.get("SourceTableArn", "")).rsplit("/", 1)[-1]
     moment = source.moment
     return table == source.point_in_time.source_table and moment in (None, summary.get("RestoreDateTime"))

@@ -7,11 +7,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 from kubernetes.utils.quantity import parse_quantity
 
-from recall_operator.kubernetes_api import ObjectKey
+from recall_api.contract import Environment
+from recall_operator.kubernetes.client import ObjectKey
 from recall_operator.models.api_spec import RouteKind
 from recall_operator.models.status import ResourceStatus
 from recall_operator.ownership import Standing, standing
-from recall_operator.plan import (
+from recall_operator.resources.access import ROLE_ARN
+from recall_operator.resources.app_client import CLIENT_ID
+from recall_operator.resources.certificate import CERTIFICATE_ARN
+from recall_operator.resources.guardrail import GUARDRAIL_VERSION, GUARDRAIL_VERSION_IN_USE, guardrail_id
+from recall_operator.resources.plan import (
     KNOWN_AFTER_APPLY,
     Action,
     Assessment,
@@ -23,11 +28,13 @@ from recall_operator.plan import (
     appearing,
     progressing,
 )
-from recall_operator.resources.access import ROLE_ARN
-from recall_operator.resources.app_client import CLIENT_ID
-from recall_operator.resources.tables import ROLES, table_name
+from recall_operator.resources.table_names import roles, table_name
 from recall_operator.resources.workload_manifests import (
+    ATTACHED_CERTIFICATE,
+    CERTIFICATE_ANNOTATION,
+    CONFIGURATION_ANNOTATION,
     configuration,
+    digest,
     manifests,
     object_name,
     replicas,
@@ -74,11 +81,15 @@ class Workload:
         return dict.fromkeys(_DELETION_ORDER) | dict(zip(kinds, found, strict=True))
 
     def outputs(self, subject: Subject, observed: ObservedObjects) -> Mapping[str, str]:
-        """Tell the load balancer's name once the Ingress has one."""
-        gateway = subject.platform.ingress.gateway
+        """Tell the load balancer's name once there is one, its certificate, and the guardrail version of all pods."""
+        attached = {ATTACHED_CERTIFICATE: _attached_certificate(observed)}
+        return attached | self._load_balancer(subject, observed) | _guardrail_in_use(observed)
+
+    @staticmethod
+    def _load_balancer(subject: Subject, observed: ObservedObjects) -> dict[str, str]:
+        gateway, ingress = subject.platform.ingress.gateway, observed["Ingress"] or {}
         if subject.instance.spec.api.route is RouteKind.HTTP_ROUTE:
             return {LOAD_BALANCER: gateway.dns_name} if gateway and observed["HTTPRoute"] else {}
-        ingress = observed["Ingress"] or {}
         points = ingress.get("status", {}).get("loadBalancer", {}).get("ingress", [])
         hostname = points[0].get("hostname") if points else None
         return {LOAD_BALANCER: hostname} if hostname else {}
@@ -102,12 +113,20 @@ class Workload:
                 )
                 return Assessment(PartState.BROKEN, "NotOwned", message, resources=resources, terminal=True)
         # The service account's association must be there before pods are: it is read when a pod is admitted.
-        missing = [part for key, part in ((CLIENT_ID, "signIn"), (ROLE_ARN, "access")) if key not in outputs]
+        needs = [(CLIENT_ID, "signIn"), (ROLE_ARN, "access")]
+        guardrail = None
+        if subject.instance.spec.models.guardrail:
+            # No prompt goes out unguarded: pods wait for the version that holds what the spec asks for.
+            needs.append((GUARDRAIL_VERSION, "guardrail"))
+            version = outputs.get(GUARDRAIL_VERSION, KNOWN_AFTER_APPLY)
+            guardrail = (guardrail_id(subject, outputs) or KNOWN_AFTER_APPLY, version)
+        missing = [part for key, part in needs if key not in outputs]
         waits_for = ", ".join(missing) or None
-        tables = {role: table_name(subject, role) for role in ROLES}
-        environment = configuration(subject, outputs.get(CLIENT_ID, KNOWN_AFTER_APPLY), tables)
+        tables = {role: table_name(subject, role) for role in roles(subject)}
+        environment = configuration(subject, outputs.get(CLIENT_ID, KNOWN_AFTER_APPLY), tables, guardrail)
         running = (observed["Deployment"] or {}).get("spec", {}).get("replicas")
-        wanted = manifests(subject, environment, running)
+        certificate = outputs.get(CERTIFICATE_ARN, _attached_certificate(observed))
+        wanted = manifests(subject, environment, running, certificate or None)
         changes = tuple(
             change
             for manifest in wanted
@@ -159,6 +178,25 @@ class Workload:
     def _removal(self, subject: Subject, kind: str, live: dict[str, Any]) -> Change:
         key = ObjectKey(kind, subject.owner.namespace, object_name(subject))
         return Change(self.name, Action.DELETE, kind, key.name, (KubernetesDelete(key, live["metadata"]["uid"]),))
+
+
+def _guardrail_in_use(observed: ObservedObjects) -> dict[str, str]:
+    """Return the guardrail's version of the ConfigMap, if all pods were started with just that ConfigMap."""
+    deployment, settings = observed["Deployment"], (observed["ConfigMap"] or {}).get("data", {})
+    version = settings.get(Environment.GUARDRAIL_VERSION.value)
+    if not version or deployment is None:
+        return {}
+    spec = deployment["spec"]
+    template = spec.get("template", {}).get("metadata", {}).get("annotations", {})
+    same = template.get(CONFIGURATION_ANNOTATION) == digest(settings)
+    rolled = _rollout(deployment, spec.get("replicas", 1), ()).state is PartState.READY
+    return {GUARDRAIL_VERSION_IN_USE: version} if same and rolled else {}
+
+
+def _attached_certificate(observed: ObservedObjects) -> str:
+    """Return which certificate the live Ingress asks its load balancer to show; empty when it names none."""
+    metadata = (observed["Ingress"] or {}).get("metadata", {})
+    return str((metadata.get("annotations") or {}).get(CERTIFICATE_ANNOTATION, ""))
 
 
 def _owned(live: dict[str, Any], uid: str) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from recall_api import contract
 from recall_api.contract import Environment
-from recall_operator.kubernetes_api import KINDS
+from recall_operator.kubernetes.client import KINDS
 from recall_operator.models.api_spec import RouteKind
 from recall_operator.models.base import GROUP
 from recall_operator.models.spec import DnsMode
@@ -28,6 +28,12 @@ CONFIGURATION_ANNOTATION: Final = f"{GROUP}/configuration-hash"
 
 EXTERNAL_DNS_ANNOTATION: Final = "external-dns.alpha.kubernetes.io/hostname"
 """Source: external-dns, docs/annotations."""
+
+CERTIFICATE_ANNOTATION: Final = "alb.ingress.kubernetes.io/certificate-arn"
+"""Source: AWS Load Balancer Controller, Ingress annotations; EKS User Guide, Create an IngressClass to configure an
+Application Load Balancer, lists what Auto Mode does not support, and this is not among it."""
+ATTACHED_CERTIFICATE: Final = "workload.attachedCertificate"
+"""Output: what the live Ingress asks its load balancer to show; empty when that is the platform's certificate."""
 
 _CONTAINER: Final = "api"
 _HTTP: Final = "http"
@@ -56,7 +62,8 @@ def _selector(subject: Subject) -> dict[str, str]:
     return {"app.kubernetes.io/name": "recall-api", INSTANCE_LABEL: subject.owner.name}
 
 
-def _digest(value: Any) -> str:
+def digest(value: Any) -> str:
+    """Return what tells this part of a manifest from others."""
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -75,20 +82,23 @@ def _object(
         },
         **content,
     }
-    manifest["metadata"]["annotations"][HASH_ANNOTATION] = _digest(manifest)
+    manifest["metadata"]["annotations"][HASH_ANNOTATION] = digest(manifest)
     return manifest
 
 
-def configuration(subject: Subject, client_id: str, tables: dict[str, str]) -> dict[str, str]:
+def configuration(
+    subject: Subject, client_id: str, tables: dict[str, str], guardrail: tuple[str, str] | None = None
+) -> dict[str, str]:
     """Return the API's environment.
 
     Args:
         subject: the instance.
         client_id: id of its app client.
         tables: name of the table of each role.
+        guardrail: id and version; None for none.
     """
     spec, platform = subject.instance.spec, subject.platform
-    guardrail = spec.models.guardrail
+    guardrail_id, guardrail_version = guardrail or ("", "")
     return {
         Environment.INSTANCE.value: subject.instance.key,
         Environment.HOSTNAME.value: spec.hostname,
@@ -104,11 +114,32 @@ def configuration(subject: Subject, client_id: str, tables: dict[str, str]) -> d
         Environment.EMBEDDING_MODEL.value: spec.models.embedding.model,
         Environment.EMBEDDING_DIMENSIONS.value: str(spec.models.embedding.dimensions),
         Environment.RESIDENCY.value: spec.models.residency.value,
-        Environment.GUARDRAIL_ID.value: guardrail.id if guardrail else "",
-        Environment.GUARDRAIL_VERSION.value: guardrail.version if guardrail else "",
+        Environment.GUARDRAIL_ID.value: guardrail_id,
+        Environment.GUARDRAIL_VERSION.value: guardrail_version,
         "AWS_REGION": platform.aws.region,
         **platform.aws.endpoint_urls,
+        **_chosen(subject),
+        **_user_keys(subject, tables),
     }
+
+
+def _user_keys(subject: Subject, tables: dict[str, str]) -> dict[str, str]:
+    keys = subject.instance.spec.encryption.per_user_keys
+    if keys is None:
+        return {}
+    return {Environment.KEYS_TABLE.value: tables["keys"], Environment.USER_KEYS_KMS_KEY.value: keys.kms_key_arn}
+
+
+def _chosen(subject: Subject) -> dict[str, str]:
+    """Return what is set only where somebody asked for it; else the API's own defaults hold."""
+    budgets = subject.instance.spec.models.budgets
+    found = {
+        Environment.FREE_BUDGET.value: budgets.free,
+        Environment.PREMIUM_BUDGET.value: budgets.premium,
+        Environment.TRACES_ENDPOINT.value: subject.platform.workload.traces_endpoint,
+        Environment.BEDROCK_REGION.value: subject.platform.aws.elsewhere.get("bedrock"),
+    }
+    return {name: str(value) for name, value in found.items() if value is not None}
 
 
 def replicas(subject: Subject, running: int | None = None) -> int:
@@ -131,15 +162,24 @@ def image(subject: Subject) -> str:
     return subject.instance.spec.api.image or subject.platform.workload.image
 
 
-def manifests(subject: Subject, environment: dict[str, str], running: int | None = None) -> tuple[dict[str, Any], ...]:
-    """Return all objects, in the order in which they are applied; `running` as for `replicas`."""
+def manifests(
+    subject: Subject, environment: dict[str, str], running: int | None = None, certificate: str | None = None
+) -> tuple[dict[str, Any], ...]:
+    """Return all objects, in the order in which they are applied.
+
+    Args:
+        subject: the instance.
+        environment: of the pods.
+        running: as for `replicas`.
+        certificate: ARN of the certificate that the load balancer is to show; None means the platform's.
+    """
     return (
         _object(subject, "ServiceAccount", {"automountServiceAccountToken": False}),
         _object(subject, "ConfigMap", {"data": environment}),
         _object(subject, "Service", {"spec": _service(subject)}),
         _deployment_object(subject, environment, running),
         _object(subject, "PodDisruptionBudget", {"spec": _disruption_budget(subject)}),
-        *routes_and_limits(subject),
+        *routes_and_limits(subject, certificate),
     )
 
 
@@ -154,14 +194,15 @@ def _deployment_object(subject: Subject, environment: dict[str, str], running: i
     return manifest
 
 
-def routes_and_limits(subject: Subject) -> list[dict[str, Any]]:
+def routes_and_limits(subject: Subject, certificate: str | None = None) -> list[dict[str, Any]]:
     """Return the objects that a spec chooses: the way in, the autoscaler, the wall around the pods."""
     api = subject.instance.spec.api
     external = subject.instance.spec.dns.mode is DnsMode.EXTERNAL_DNS
     names = {EXTERNAL_DNS_ANNOTATION: subject.instance.api_hostname} if external else {}
     found = []
     if api.route is RouteKind.INGRESS:
-        annotations = {**subject.platform.ingress.annotations, **names}
+        shown = {CERTIFICATE_ANNOTATION: certificate} if certificate else {}
+        annotations = {**subject.platform.ingress.annotations, **names, **shown}
         found.append(_object(subject, "Ingress", {"spec": _ingress(subject)}, annotations))
     elif subject.platform.ingress.gateway:
         found.append(
@@ -241,7 +282,7 @@ def _deployment(subject: Subject, environment: dict[str, str]) -> dict[str, Any]
         "template": {
             "metadata": {
                 "labels": labels(subject),
-                "annotations": {CONFIGURATION_ANNOTATION: _digest(environment)},
+                "annotations": {CONFIGURATION_ANNOTATION: digest(environment)},
             },
             "spec": {
                 "serviceAccountName": object_name(subject),

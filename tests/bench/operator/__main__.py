@@ -1,19 +1,20 @@
 """The operator at 10, 100 and 1,000 instances beside a naive one: build/bench/operator.json.
 
-`python -m tests.bench.operator [--sizes 10 100 1000]`. Real API server and etcd, emulated AWS with 20 ms more for each
+`python -m tests.bench.operator [--sizes 10,100,1000]`. Real API server and etcd, emulated AWS with 20 ms more for each
 request; a tiny controller stands in for pods and load balancers. Everything shares this machine's processors, so times
-at the larger sizes are also those of the API server and of the emulator.
+at the larger sizes are also those of the API server and of the emulator; the load of the machine is in the JSON.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
-import datetime
+import itertools
 import json
 import os
 import re
 import signal
+import socket
 import statistics
 import subprocess
 import sys
@@ -29,7 +30,6 @@ import boto3
 import yaml
 
 from recall_local.aws import emulator as aws_emulator
-from recall_local.aws import requests as request_log
 from recall_operator.models.base import API_VERSION, PLURAL
 from tests.bench.operator.control_plane import ControlPlane, free_port
 from tests.unit.operator.fakes import platform
@@ -43,8 +43,13 @@ POISONED = "poisoned"
 COLLECTION = f"/apis/{API_VERSION}/namespaces/default/{PLURAL}"
 OUTPUT = Path("build/bench/operator.json")
 CHANGES = 20
-RESYNC_SECONDS = {10: 10, 100: 20, 1000: 120}
-"""Shorter than in production so that several resyncs fit; figures are per resync, and describing is every 144th."""
+POISON_CHANGES = 10
+MINUTES = itertools.cycle(range(10, 55))
+"""What specs are changed to: never twice the same within one measurement."""
+RESYNC_SECONDS = {10: 10, 100: 20, 1000: 60}
+"""Shorter than in production so that several resyncs fit; figures are per resync."""
+RESYNCS = 10
+"""Over how many resyncs the steady state is counted: lists are shared by several where there are few instances."""
 
 
 def wait(done: Callable[[], bool], seconds: float, what: str, every: float = 0.2) -> None:
@@ -65,11 +70,18 @@ class Stand:
     endpoint: str
     platform: Path
     environment: dict[str, str]
-    limit: float
+    deadline: float
+    """When the measurement has taken too long, on the monotonic clock."""
 
-    def requests(self) -> list[dict[str, Any]]:
-        """Return all requests that AWS got."""
-        return request_log.read(self.folder / "aws" / aws_emulator.REQUEST_LOG_NAME)
+    def requests(self, since: int = 0) -> list[dict[str, Any]]:
+        """Return the requests that AWS got, from the `since`-th on."""
+        with urllib.request.urlopen(f"{self.endpoint}/_requests?since={since}", timeout=30) as answer:
+            found: list[dict[str, Any]] = json.load(answer)
+        return found
+
+    def left(self) -> float:
+        """Return how many seconds the measurement may still take."""
+        return max(1.0, self.deadline - time.monotonic())
 
     def listed(self) -> list[dict[str, Any]]:
         """Return all instances."""
@@ -187,8 +199,21 @@ def stand(limit: float) -> Any:
             "AWS_ACCESS_KEY_ID": aws_emulator.ROOT_ACCESS_KEY,
             "AWS_SECRET_ACCESS_KEY": aws_emulator.ROOT_SECRET_KEY,
             "AWS_DEFAULT_REGION": REGION,
+            # As the chart sets them.
+            "MALLOC_ARENA_MAX": "2",
+            "MALLOC_MMAP_THRESHOLD_": "65536",
+            "MALLOC_TRIM_THRESHOLD_": "65536",
         }
-        yield Stand(folder, control, endpoint, folder / "platform.yaml", environment, limit)
+        wait(lambda: open_port(slow), 30, "the proxy before it")
+        yield Stand(
+            folder, control, f"http://127.0.0.1:{slow}", folder / "platform.yaml", environment, time.monotonic() + limit
+        )
+
+
+def open_port(port: int) -> bool:
+    """Whether something listens on a loopback port."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def account(endpoint: str) -> dict[str, Any]:
@@ -218,72 +243,97 @@ def account(endpoint: str) -> dict[str, Any]:
 def measure(module: str, size: int, limit: float) -> tuple[dict[str, Any], float | None]:
     """Return the figures of one operator at one size, and the slowdown by a poisoned instance.
 
-    A figure that was not reached within `limit` seconds is None.
+    What was not reached within `limit` seconds is None, and `stopped` says at what it was.
     """
     passes = "naive_passes_total" if module.endswith("naive") else "recall_reconcile_seconds_count"
-    figures: dict[str, Any] = {}
+    figures: dict[str, Any] = dict.fromkeys(FIGURES)
+    ratio: float | None = None
     names = [f"i{number:04}" for number in range(size)]
     with stand(limit) as here:
-        operator = Operator(here, module, 600)
+        operator = Operator(here, module, RESYNC_SECONDS.get(size, 60))
         try:
             began = time.monotonic()
             here.apply(names)
-            wait(lambda: here.all_ready(size), limit, f"{size} instances Ready", max(0.2, size / 500))
+            wait(lambda: here.all_ready(size), here.left(), f"{size} instances Ready", max(0.2, size / 250))
             figures["all_ready_s"] = round(time.monotonic() - began, 1)
-            first, whole = change_times(here, names)
+            figures["rss_mb"] = operator.megabytes()
+            figures |= steady(here, operator, size, passes)
+            first, whole = change_times(here, names, CHANGES)
             figures["change_to_first_call_p99_ms"] = round(max(first) * 1000)
+            figures["change_to_first_call_median_ms"] = round(statistics.median(first) * 1000)
             here.apply([POISONED])
             wait(lambda: any(item["metadata"]["name"] == POISONED for item in here.listed()), 10, "the poisoned one")
-            _, beside = change_times(here, names)
+            _, beside = change_times(here, names, POISON_CHANGES)
             ratio = round(statistics.median(beside) / statistics.median(whole), 2)
+            figures["rss_mb"] = max(figures["rss_mb"], operator.megabytes())
             operator.stop()
             here.control.request("PATCH", f"{COLLECTION}/{POISONED}", {"metadata": {"finalizers": None}})
             here.control.request("DELETE", f"{COLLECTION}/{POISONED}")
-            operator = Operator(here, module, RESYNC_SECONDS.get(size, 60))
+            operator = Operator(here, module, 600)
             began = time.monotonic()
-            wait(lambda: operator.metric(passes) >= size, limit, "all reconciled after a restart")
+            wait(lambda: operator.metric(passes) >= size, here.left(), "all reconciled after a restart")
             figures["restart_to_reconciled_s"] = round(time.monotonic() - began, 1)
-            figures |= steady(here, operator, size, passes)
-            figures["rss_mb"] = operator.megabytes()
+            figures["rss_mb"] = max(figures["rss_mb"], operator.megabytes())
+        except TimeoutError as error:
+            figures["stopped"] = str(error)
         finally:
             operator.stop()
             keep_logs(here, module, size)
+            figures["load_average"] = round(os.getloadavg()[1], 1)
     return figures, ratio
 
 
-def change_times(here: Stand, names: list[str]) -> tuple[list[float], list[float]]:
-    """Return the seconds from changes of specs to the first AWS call, and to Ready."""
+FIGURES = (
+    "all_ready_s", "restart_to_reconciled_s", "rss_mb", "aws_calls_per_instance_resync", "k8s_writes_steady",
+    "aws_writes_steady", "change_to_first_call_p99_ms",
+)  # fmt: skip
+
+
+def change_times(here: Stand, names: list[str], count: int) -> tuple[list[float], list[float]]:
+    """Return the seconds from changes of specs to the first AWS call for the change, and to Ready.
+
+    The first call is the first that is not a page of an account-wide list that a resync of others may read at any time.
+    """
     calls, whole = [], []
-    for number in range(CHANGES):
-        name = names[number % len(names)]
-        minutes = 10 + (hash((name, time.time_ns())) % 40)
+    for number in range(count):
+        name = names[number * 7 % len(names)]
+        minutes = next(MINUTES)
         seen = len(here.requests())
         began = here.change(name, minutes)
-        wait(lambda: len(here.requests()) > seen, 30, "the first AWS call", 0.02)  # noqa: B023 - asked at once
-        moment = datetime.datetime.fromisoformat(here.requests()[seen]["time"]).timestamp()
-        calls.append(max(0.0, moment - began))
+        found: list[dict[str, Any]] = []
+
+        def called(since: int = seen, found: list[dict[str, Any]] = found) -> bool:
+            found[:] = here.requests(since)
+            return bool(found)
+
+        wait(called, 30, "the first AWS call", 0.02)
+        calls.append(max(0.0, found[0]["time"] - began))
         wait(lambda: here.ready(name), 60, f"{name} Ready after a change", 0.02)  # noqa: B023 - asked at once
         whole.append(time.time() - began)
     return calls, whole
 
 
 def steady(here: Stand, operator: Operator, size: int, passes: str) -> dict[str, Any]:
-    """Return what one resync of one instance costs when nothing changes: over at least three resyncs of each."""
-    time.sleep(2)  # What the restart set going is over: no condition tells, because nothing is to happen.
+    """Return what one resync of one instance costs when nothing changes."""
     requests, before = len(here.requests()), operator.metric(passes)
     version = {item["metadata"]["name"]: item["metadata"]["resourceVersion"] for item in here.listed()}
+    asked = operator.metric("recall_kubernetes_requests_total", kind="Lease")
     writes = operator.metric("recall_kubernetes_requests_total", verb="GET", kind="Lease")
-    wait(lambda: operator.metric(passes) - before >= 3 * size, here.limit, "three resyncs", 0.5)
+    resyncs = 3 if size >= 1000 else RESYNCS
+    wait(lambda: operator.metric(passes) - before >= resyncs * size, here.left(), f"{resyncs} resyncs", 0.5)
     done = operator.metric(passes) - before
-    made = here.requests()[requests:]
+    made = here.requests(requests)
     touched = [
         item for item in here.listed() if version.get(item["metadata"]["name"]) != item["metadata"]["resourceVersion"]
     ]
     counted = operator.metric("recall_kubernetes_requests_total", verb="GET", kind="Lease") - writes
     return {
-        "aws_calls_per_instance_resync": round(len(made) / done, 3),
+        "aws_calls_per_instance_resync": round(sum(request["calls"] for request in made) / done, 3),
         "aws_writes_steady": sum(1 for request in made if request["write"]),
         "k8s_writes_steady": max(int(counted), len(touched)),
+        "k8s_calls_per_instance_resync": round(
+            (operator.metric("recall_kubernetes_requests_total", kind="Lease") - asked) / done, 3
+        ),
     }
 
 
@@ -298,8 +348,11 @@ def keep_logs(here: Stand, module: str, size: int) -> None:
 def main() -> None:
     """Measure and write the figures."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--sizes", type=int, nargs="+", default=[10, 100, 1000])
-    parser.add_argument("--limit", type=float, default=1800, help="seconds that any one figure may take")
+    parser.add_argument(
+        "--sizes", type=lambda text: [int(size) for size in text.split(",")], default=[10, 100, 1000],
+        help="numbers of instances, such as 10,100",
+    )  # fmt: skip
+    parser.add_argument("--limit", type=float, default=900, help="seconds that one operator may take at one size")
     parser.add_argument("--only", choices=["recall", "naive"], help="measure one of the two")
     options = parser.parse_args()
     result: dict[str, Any] = json.loads(OUTPUT.read_text()) if OUTPUT.exists() else {}
@@ -308,13 +361,12 @@ def main() -> None:
             if options.only not in (None, name):
                 continue
             place = result if name == "recall" else result.setdefault("naive", {})
-            try:
-                figures, ratio = measure(module, size, options.limit)
-            except TimeoutError as error:
-                figures, ratio = {"error": str(error)}, None
+            figures, ratio = measure(module, size, options.limit)
             place.setdefault("sizes", {})[str(size)] = figures
-            if ratio is not None:
-                place["slowdown_by_poisoned_ratio"] = ratio
+            place.setdefault("slowdown_by_size", {})[str(size)] = ratio
+            place["slowdown_by_poisoned_ratio"] = (
+                ratio if ratio is not None else place.get("slowdown_by_poisoned_ratio")
+            )
             sys.stdout.write(f"{name} {size}: {json.dumps(figures)} slowdown {ratio}\n")
             sys.stdout.flush()
             OUTPUT.parent.mkdir(parents=True, exist_ok=True)

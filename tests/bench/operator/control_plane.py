@@ -39,17 +39,14 @@ class ControlPlane:
 
     folder: Path
     port: int = field(default_factory=free_port)
+    arguments: tuple[str, ...] = ()
+    """Further ones for the API server."""
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     @property
     def kubeconfig(self) -> Path:
         """Path of the administrator's kubeconfig."""
         return self.folder / "admin.kubeconfig"
-
-    @property
-    def audit_log(self) -> Path:
-        """Path of the audit log, of requests that change something or come from the operator."""
-        return self.folder / "audit.log"
 
     def start(self) -> None:
         """Start both and return when the API server is ready and knows Recall's kinds.
@@ -77,7 +74,8 @@ class ControlPlane:
                     f"--tls-private-key-file={pki / 'apiserver.key'}",
                     "--service-account-issuer=https://kubernetes.default.svc.cluster.local",
                     f"--service-account-key-file={pki / 'service-account.pub'}",
-                    f"--service-account-signing-key-file={pki / 'service-account.key'}")  # fmt: skip
+                    f"--service-account-signing-key-file={pki / 'service-account.key'}",
+                    *self.arguments)  # fmt: skip
         self.kubeconfig.write_text(json.dumps(self._kubeconfig(pki)))
         self._wait(lambda: self.request("GET", "/readyz")[0] == 200)
         for path in sorted(CRDS.glob("*.yaml")):

@@ -17,14 +17,14 @@ import boto3
 import kopf
 from prometheus_client import Counter, start_http_server
 
-from recall_operator.kubernetes_api import KubernetesApi
+from recall_operator.kubernetes.client import KubernetesApi
 from recall_operator.models.base import GROUP, PLURAL, VERSION
 from recall_operator.models.instance import RecallInstance
 from recall_operator.ownership import Owner
-from recall_operator.plan import PartState
 from recall_operator.platform import Platform
 from recall_operator.resources.catalogue import PARTS
 from recall_operator.resources.part import Clients, Subject, apply
+from recall_operator.resources.plan import PartState
 
 PASSES = Counter("naive_passes", "Passes over one instance.")
 

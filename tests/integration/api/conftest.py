@@ -18,7 +18,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
-from recall_api.contract import PARTITION_KEY, SIGN_IN_SCOPES, SORT_KEY, Environment
+from recall_api.contract import DRAIN_SECONDS, PARTITION_KEY, SIGN_IN_SCOPES, SORT_KEY, Environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -40,6 +40,9 @@ class Instance:
     users_table: str
     pool_id: str
     client_id: str
+    keys_table: str = ""
+    kms_key: str = ""
+    """Both empty where users have no data key of their own."""
 
     @property
     def issuer(self) -> str:
@@ -56,6 +59,8 @@ class Instance:
                 Environment.WEB_ORIGINS.value: ORIGIN,
                 Environment.MEMORIES_TABLE.value: self.memories_table,
                 Environment.USERS_TABLE.value: self.users_table,
+                Environment.KEYS_TABLE.value: self.keys_table,
+                Environment.USER_KEYS_KMS_KEY.value: self.kms_key,
                 Environment.TOKEN_ISSUER.value: self.issuer,
                 Environment.JWKS_URL.value: f"{self.aws.endpoint}/{self.pool_id}/.well-known/jwks.json",
                 Environment.SIGN_IN_URL.value: self.aws.endpoint,
@@ -71,6 +76,10 @@ class Instance:
                 "AWS_ENDPOINT_URL": self.aws.endpoint,
                 "AWS_ENDPOINT_URL_BEDROCK_RUNTIME": self.bedrock.endpoint,
                 "RECALL_BIND_ADDRESS": "127.0.0.1",
+                # Tests send more than people do; test_limits.py has limits of its own.
+                "RECALL_USER_REQUESTS_PER_MINUTE": "1000000",
+                "RECALL_ADDRESS_REQUESTS_PER_MINUTE": "1000000",
+                "RECALL_USER_STREAMS": "1000",
             }
             | changes
         )
@@ -135,8 +144,17 @@ class Pod:
         return httpx.get(f"http://127.0.0.1:{self.metrics_port}/metrics").text
 
     def kill(self) -> None:
+        """End it as a lost node does."""
         self.process.kill()
         self.process.wait(10)
+
+    def stop(self) -> None:
+        """End it as Kubernetes does: what measures it can write down what it saw."""
+        self.process.terminate()
+        try:
+            self.process.wait(DRAIN_SECONDS + 10)
+        except subprocess.TimeoutExpired:
+            self.kill()
 
 
 def free_port() -> int:
@@ -147,14 +165,14 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def run_pod(instance: Instance, folder: Path, *, seconds: float = 30, **changes: str) -> Pod:
+def run_pod(
+    instance: Instance, folder: Path, *, seconds: float = 90, module: str = "recall_api.main", **changes: str
+) -> Pod:
     """Start the API as the image starts it, and wait until it is ready."""
     port, metrics_port = free_port(), free_port()
     environment = instance.environment(RECALL_PORT=str(port), RECALL_METRICS_PORT=str(metrics_port), **changes)
     with (folder / "api.log").open("ab") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "recall_api.main"], env=environment, stdout=output, stderr=output
-        )
+        process = subprocess.Popen([sys.executable, "-m", module], env=environment, stdout=output, stderr=output)
     pod = Pod(instance, folder, port, metrics_port, process)
     deadline = time.monotonic() + seconds
     while True:
@@ -171,15 +189,16 @@ def run_pod(instance: Instance, folder: Path, *, seconds: float = 30, **changes:
 
 @pytest.fixture(scope="session")
 def instance(emulator: Any, bedrock: Any) -> Instance:
-    return make_instance(emulator, bedrock)
+    return make_instance(emulator, bedrock, sealed=bool(os.environ.get("RECALL_SEALED")))
 
 
-def make_instance(emulator: Any, bedrock: Any) -> Instance:
-    """Make tables, a user pool and a client, as the operator and the account's stack do."""
+def make_instance(emulator: Any, bedrock: Any, *, sealed: bool = False) -> Instance:
+    """Make tables, a user pool and a client, as the operator and the account's stack do; a KMS key if `sealed`."""
     suffix = uuid.uuid4().hex[:8]
     dynamodb = emulator.client("dynamodb")
     names = [f"api-memories-{suffix}", f"api-users-{suffix}"]
-    for name in names:
+    keys = [f"api-keys-{suffix}"] if sealed else []
+    for name in [*names, *keys]:
         dynamodb.create_table(
             TableName=name,
             BillingMode="PAY_PER_REQUEST",
@@ -196,7 +215,8 @@ def make_instance(emulator: Any, bedrock: Any) -> Instance:
     pool_id = cognito.create_user_pool(PoolName=f"api-{suffix}")["UserPool"]["Id"]
     cognito.create_user_pool_domain(Domain=f"api-{suffix}", UserPoolId=pool_id)
     client_id = make_client(cognito, pool_id)
-    return Instance(emulator, bedrock, *names, pool_id, client_id)
+    sealing = (*keys, emulator.client("kms").create_key()["KeyMetadata"]["Arn"]) if sealed else ()
+    return Instance(emulator, bedrock, *names, pool_id, client_id, *sealing)
 
 
 def make_client(cognito: Any, pool_id: str) -> str:
@@ -218,7 +238,7 @@ def pod(instance: Instance, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     """The API that tests of the run share."""
     running = run_pod(instance, tmp_path_factory.mktemp("pod"))
     yield running
-    running.kill()
+    running.stop()
 
 
 @pytest.fixture(scope="session")
@@ -226,7 +246,7 @@ def other_pod(instance: Instance, tmp_path_factory: pytest.TempPathFactory) -> I
     """A second process on the same tables."""
     running = run_pod(instance, tmp_path_factory.mktemp("other-pod"))
     yield running
-    running.kill()
+    running.stop()
 
 
 @pytest.fixture(scope="session")
@@ -268,7 +288,7 @@ def start_pod(instance: Instance, tmp_path: Path) -> Iterator[Callable[..., Pod]
     """Start a pod of the test's own, with changed settings; all are killed at the end."""
     pods: list[Pod] = []
 
-    def start(*, seconds: float = 30, **changes: str) -> Pod:
+    def start(*, seconds: float = 90, **changes: str) -> Pod:
         pods.append(run_pod(instance, tmp_path, seconds=seconds, **changes))
         return pods[-1]
 

@@ -6,6 +6,7 @@ import uuid
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 
 from recall_api.contract import PARTITION_KEY, SORT_KEY
@@ -14,8 +15,6 @@ from .test_memories import check_problem, remember
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    import httpx
 
 
 def make_token(user: httpx.Client, *scopes: str, **fields: Any) -> dict[str, Any]:
@@ -64,15 +63,22 @@ def test_bad_profiles_are_refused(user: httpx.Client, body: dict[str, Any]) -> N
 
 
 def test_sessions_end_everywhere(
-    pod: Any, other_pod: Any, new_tokens: Callable[[], dict[str, str]], eventually: Callable[..., Any]
+    pod: Any, other_pod: Any, instance: Any, new_tokens: Callable[[], dict[str, str]], eventually: Callable[..., Any]
 ) -> None:
-    token = new_tokens()["access_token"]
+    tokens = new_tokens()
+    token = tokens["access_token"]
     with pod.client(token) as here, other_pod.client(token) as there:
         assert there.get("/v1/account").status_code == 200
         personal = make_token(here, "memories:read")["token"]
         assert here.post("/v1/account/sign-out-everywhere").status_code == 204
         check_problem(here.get("/v1/account"), 401, "unauthorized")
         eventually(lambda: there.get("/v1/account").status_code == 401)
+        form = {"grant_type": "refresh_token", "client_id": instance.client_id}
+        renewed = httpx.post(
+            f"{instance.aws.endpoint}/oauth2/token", data=form | {"refresh_token": tokens["refresh_token"]}
+        ).json()["access_token"]
+        with pod.client(renewed) as again:
+            check_problem(again.get("/v1/account"), 401, "unauthorized")
         with pod.client(personal) as script:
             assert script.get("/v1/memories").status_code == 200
 

@@ -127,6 +127,8 @@ def test_what_was_said_of_an_answer_that_broke_off_is_kept(
     answer = messages_of(user, listed[0]["id"])[1]
     assert answer["status"] == status
     assert answer["text"]
+    usage = eventually(lambda: (found := user.get("/v1/usage").json())["estimatedMicroDollars"] and found)
+    assert answer["costMicroDollars"] == usage["spentMicroDollars"] > 0
 
 
 def test_proposals_are_accepted_or_rejected_by_the_user(user: httpx.Client, stranger: httpx.Client) -> None:

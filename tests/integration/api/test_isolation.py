@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from recall_api.application import create_app
-from recall_api.settings import Settings
+from recall_api.openapi_document import document_of_any_instance
 
 from .test_memories import remember
 
@@ -40,24 +39,7 @@ class Victim:
     """Everything that the victim can see, as it must stay."""
 
 
-def _settings() -> Settings:
-    return Settings.model_validate(
-        {
-            "instance": "default/beta",
-            "hostname": "beta.example.org",
-            "memories_table": "memories",
-            "users_table": "users",
-            "token_issuer": "https://issuer.example.org",
-            "jwks_url": "https://issuer.example.org/keys",
-            "sign_in_url": "https://sign-in.example.org",
-            "user_pool_id": "eu-west-1_x",
-            "client_id": "client",
-            "chat_models": ("amazon.nova-lite-v1:0",),
-        }
-    )
-
-
-DOCUMENT = create_app(_settings()).openapi()
+DOCUMENT = document_of_any_instance()
 ROUTES = [
     pytest.param(method, path, operation, id=f"{method.upper()} {path}")
     for path, operations in DOCUMENT["paths"].items()
@@ -164,6 +146,9 @@ def test_no_route_gives_anything_of_another_user(
         if path == "/v1/chat":
             conversation = victim.ids.get("conversationId")
             body = {"json": chat_body("Who lives here?") | ({"conversationId": conversation} if conversation else {})}
+        if path == "/v1/openai/chat/completions":
+            asked = {"role": "user", "content": "Who lives here?"}
+            body = {"json": {"model": "amazon.nova-lite-v1:0", "messages": [asked]}}
     answer = stranger.request(method, url, params=query, **body)
     assert answer.status_code < 500 or answer.status_code == 503, answer.text
     if victim.ids.keys() & set(names):

@@ -104,12 +104,17 @@ def test_what_users_write_is_in_no_log_metric_or_error(
         user.patch(f"/v1/memories/{memory['id']}", json={"text": f"The {canary} sleeps."})
         user.post("/v1/recall", json={"query": f"what does the {canary} do"})
         user.post("/v1/chat", json={"message": f"What does the {canary} do?"})
+        asked = {"model": "amazon.nova-lite-v1:0", "messages": [{"role": "user", "content": f"And the {canary}?"}]}
+        assert canary in user.post("/v1/openai/chat/completions", json=asked).text
         errors = [
             user.post("/v1/memories", json={"text": canary + "\0", canary * 9: 1}),
             user.post("/v1/memories", content=f'{{"text": "{canary}'.encode(), headers={"Content-Type": "text/x"}),
             user.get(f"/v1/{canary}"),
             user.get("/v1/memories", params={"cursor": canary}),
             user.post("/v1/chat", json={"message": "a", "model": canary}),
+            user.post("/v1/openai/chat/completions", json=asked | {"model": canary}),
+            user.post("/v1/openai/chat/completions", json=asked | {"seed": canary}),
+            user.get(f"/v1/openai/models/{canary}"),
         ]
         httpx.post(
             f"{bedrock.endpoint}/_faults",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -98,26 +97,18 @@ def test_another_users_memories_are_never_found(user: httpx.Client, stranger: ht
     assert texts(recall(stranger, "safe number 4711", limit=50)) == ["The safe is in the hall."]
 
 
-def test_another_pod_sees_a_write_within_two_seconds(
-    pod: Any, other_pod: Any, new_tokens: Callable[[], dict[str, str]]
-) -> None:
+def test_another_pod_sees_a_write_at_once(pod: Any, other_pod: Any, new_tokens: Callable[[], dict[str, str]]) -> None:
     token = new_tokens()["access_token"]
     with pod.client(token) as one, other_pod.client(token) as two:
         remember(one, "The first note.")
         assert texts(recall(two, "note")) == ["The first note."]
         memory = remember(one, "The second note.")
-        written = time.monotonic()
-        while "The second note." not in texts(recall(two, "note")):
-            assert time.monotonic() - written < 2
+        assert sorted(texts(recall(two, "note"))) == ["The first note.", "The second note."]
         remember(two, "The third note.")
         assert "The third note." in texts(recall(two, "note"))
         one.delete(f"/v1/memories/{memory['id']}")
-        deleted = time.monotonic()
-        while "The second note." in texts(recall(two, "note")):
-            assert time.monotonic() - deleted < 2
-        deadline = time.monotonic() + 2
-        while sorted(texts(recall(one, "note"))) != ["The first note.", "The third note."]:
-            assert time.monotonic() < deadline
+        assert sorted(texts(recall(two, "note"))) == ["The first note.", "The third note."]
+        assert sorted(texts(recall(one, "note"))) == ["The first note.", "The third note."]
 
 
 def test_words_are_searched_alone_while_the_embedding_model_is_down(
@@ -147,7 +138,7 @@ def test_vectors_that_a_killed_pod_owed_are_made_by_the_next_one(
     httpx.delete(f"{bedrock.endpoint}/_faults").raise_for_status()
     second = start_pod()
     with second.client(token) as user:
-        eventually(lambda: any(hit["explanation"]["vector"] for hit in recall(user, "food I cannot eat")))
+        assert eventually(lambda: any(hit["explanation"]["vector"] for hit in recall(user, "food I cannot eat")))
     second.kill()
 
 
@@ -228,7 +219,8 @@ def by_meaning_of(user: httpx.Client, eventually: Callable[..., Any]) -> Callabl
 def vectors_of(instance: Any, memory_id: str) -> list[dict[str, Any]]:
     """Return the items of all vectors of the user who has this memory."""
     table = instance.aws.client("dynamodb")
-    items = table.scan(TableName=instance.memories_table, ConsistentRead=True)["Items"]
+    pages = table.get_paginator("scan").paginate(TableName=instance.memories_table, ConsistentRead=True)
+    items = [item for page in pages for item in page["Items"]]
     (owner,) = {item["pk"]["S"] for item in items if item["sk"]["S"] == f"MEM#{memory_id}"}
     return [item for item in items if item["pk"]["S"] == owner and item["sk"]["S"].startswith("VEC#")]
 

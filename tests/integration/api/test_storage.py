@@ -229,12 +229,16 @@ async def test_a_permanently_deleted_memory_leaves_nothing_of_its_own(transactio
     memories, vectors = MemoryRepository(transactional), VectorRepository(transactional, "space")
     memory = written(await memories.create(ANNA, MemoryId("A" * 26), MemoryContent("secret"), Source.TYPED)).memory
     stored = StoredVector(memory.id, memory.content.content_hash, np.array([1, 2], np.float32))
-    assert await vectors.put(ANNA, stored)
+    assert await vectors.put_many(ANNA, [stored]) == {memory.id}
     await memories.delete(ANNA, memory, "space", permanently=True)
     await memories.purge(ANNA, memory.id)
-    # A vector that comes too late is not stored.
-    assert not await vectors.put(ANNA, stored)
+    # A vector that comes too late is not stored, and keeps no other from being stored.
+    other = written(await memories.create(ANNA, MemoryId("B" * 26), MemoryContent("other"), Source.TYPED)).memory
+    current = StoredVector(other.id, other.content.content_hash, np.array([3, 4], np.float32))
+    assert await vectors.put_many(ANNA, [stored, current]) == {other.id}
+    await memories.delete(ANNA, other, "space", permanently=True)
+    await memories.purge(ANNA, other.id)
     left = [item async for page in transactional.pages(partition(ANNA), first="!", last="~") for item in page]
-    assert sorted(item[SORT_KEY].partition("#")[0] for item in left) == ["CHANGE", "CHANGE", "STATE"]
+    assert sorted(item[SORT_KEY].partition("#")[0] for item in left) == ["CHANGE"] * 4 + ["STATE"]
     assert "secret" not in str(left)
     assert to_bytes(stored.vector) not in [item.get("vector") for item in left]

@@ -98,7 +98,7 @@ def test_history_says_what_a_memory_said_before(user: httpx.Client) -> None:
 def test_a_batch_tells_of_each_part(user: httpx.Client) -> None:
     there, leaving = remember(user, "There already"), remember(user, "Leaving")
     body = {
-        "create": [{"text": "New"}, {"text": "There already"}, {"text": " New "}, {"text": "Other", "tags": ["x"]}],
+        "create": [{"text": "New"}, {"text": "There already"}, {"text": " New "}, {"text": "Otters", "tags": ["x"]}],
         "delete": [leaving["id"], "no-such-id", leaving["id"]],
     }
     answer = user.post("/v1/memories/batch", json=body).json()
@@ -106,9 +106,9 @@ def test_a_batch_tells_of_each_part(user: httpx.Client) -> None:
     assert answer["created"][1]["memory"]["id"] == there["id"]
     assert answer["created"][2]["memory"]["id"] == answer["created"][0]["memory"]["id"]
     assert [item["status"] for item in answer["deleted"]] == ["deleted", "not-found", "not-found"]
-    assert texts(user) == ["Other", "New", "There already"]
-    hits = user.post("/v1/recall", json={"query": "new other"}).json()["hits"]
-    assert {"New", "Other"} <= {hit["memory"]["text"] for hit in hits}
+    assert texts(user) == ["Otters", "New", "There already"]
+    hits = user.post("/v1/recall", json={"query": "new otters"}).json()["hits"]
+    assert {"New", "Otters"} <= {hit["memory"]["text"] for hit in hits}
 
 
 def test_batches_of_two_pods_store_nothing_twice(

@@ -326,18 +326,20 @@ async def test_a_web_page_cannot_reach_the_emulator_behind_it(
         assert await problem(answer)
 
 
-async def test_the_web_app_is_explained_until_it_is_built(emulator: Emulator, tmp_path: Path) -> None:
+async def test_the_web_app_comes_from_behind_its_distribution(emulator: Emulator, tmp_path: Path) -> None:
     from recall_local.aws.web_app import prepare_web_app
 
-    distribution = prepare_web_app(emulator.client, "recall-edge-web")
-    async with running_edge(tmp_path, emulator.endpoint, ApiServer(), distribution.domain_name) as it:
-        async with it.request("GET", "beta.recall.localhost", "/") as answer:
-            assert f"http://api.beta.recall.localhost:{it.port}/docs" in await answer.text()
-        emulator.client("s3").put_object(
-            Bucket="recall-edge-web", Key="index.html", Body=b"<h1>Recall</h1>", ContentType="text/html"
-        )
-        async with it.request("GET", "beta.recall.localhost", "/memories") as answer:
-            assert (answer.status, await answer.text()) == (200, "<h1>Recall</h1>")
+    distribution = prepare_web_app(
+        emulator.client, "recall-edge-web", apis="http://*.recall.localhost", sign_in="http://auth.recall.localhost"
+    )
+    emulator.client("s3").put_object(
+        Bucket="recall-edge-web", Key="index.html", Body=b"<h1>Recall</h1>", ContentType="text/html"
+    )
+    async with (
+        running_edge(tmp_path, emulator.endpoint, ApiServer(), distribution.domain_name) as it,
+        it.request("GET", "beta.recall.localhost", "/memories") as answer,
+    ):
+        assert (answer.status, await answer.text()) == (200, "<h1>Recall</h1>")
 
 
 async def test_the_sign_in_pages_answer_at_their_own_name(emulator: Emulator, tmp_path: Path) -> None:

@@ -120,4 +120,4 @@ async def test_an_answer_that_is_not_wanted_any_more_is_stopped() -> None:
         items = model.generate(CONVERSATION)
         await anext(items)
         await items.aclose()  # type: ignore[attr-defined]
-        await asyncio.wait_for(left.wait(), 1)
+        assert await asyncio.wait_for(left.wait(), 1)

@@ -154,6 +154,7 @@ def test_a_guardrail_checks_before_anything_is_shown_and_leaves_no_trace() -> No
         (Residency.GEO, "eu-west-1", "eu.m"),
         (Residency.GEO, "us-east-1", "us.m"),
         (Residency.GEO, "us-gov-west-1", "us-gov.m"),
+        (Residency.GEO, "ca-central-1", "ca.m"),
         (Residency.GEO, "ap-northeast-1", "jp.m"),
         (Residency.GEO, "ap-south-1", "apac.m"),
     ],

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -12,14 +13,19 @@ import pytest
 from recall_api.chat.conversation import Place, Status, new_conversation_id
 from recall_api.chat.model import Delta, Done, Failed, Guarded, Proposed, Recalled, Started, Turn
 from recall_api.chat.service import ChatService, Question
-from recall_api.errors import ProblemError
-from recall_api.identifiers import UserId
+from recall_api.errors import ProblemError, unavailable
+from recall_api.identifiers import MemoryId, UserId
+from recall_api.limits import Limits
+from recall_api.memories.model import Memory, MemoryContent, Source
 from recall_api.models.prices import price_of
+from recall_api.search.index import Hit
+from recall_api.search.service import Found
 from recall_api.telemetry import Metrics
 from recall_api.usage.model import Reservation
+from recall_local.bedrock import eventstream
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator
 
 MODEL = "amazon.nova-lite-v1:0"
 USER = UserId("u")
@@ -36,17 +42,6 @@ def end(reason: str) -> list[dict[str, Any]]:
     ]
 
 
-class Stream:
-    def __init__(self, events: list[dict[str, Any]]) -> None:
-        self._events = events
-
-    def __iter__(self) -> Iterator[dict[str, Any]]:
-        return iter(self._events)
-
-    def close(self) -> None:
-        pass
-
-
 class World:
     """What a chat service stands on."""
 
@@ -57,18 +52,38 @@ class World:
         self.refuses = False
         self.loses = False
         self.asked = 0
+        self.asking = asyncio.Event()
+        self.reserved: list[int] = []
+        self.room = 10**9
+        self.remembered = "The bicycle is blue."
+        self.search_fails = False
 
-    def converse_stream(self, **_: Any) -> dict[str, Any]:
+    @asynccontextmanager
+    async def converse_stream(self, _request: Any) -> AsyncIterator[AsyncIterator[bytes]]:
         self.asked += 1
-        return {"stream": Stream(self.events)}
+        self.asking.set()
+        yield self._pieces()
+
+    async def _pieces(self) -> AsyncIterator[bytes]:
+        for event in self.events:
+            ((name, content),) = event.items()
+            yield eventstream.event(name, content)
 
     async def reserve(self, _user: UserId, model: str, amount: int) -> Reservation:
-        if self.refuses:
+        self.reserved.append(amount)
+        if self.refuses or amount > self.room:
             raise ProblemError(429, "budget-spent", "The budget is spent")
-        return Reservation("r", "202611", model, amount, 0)
+        return Reservation(f"r{len(self.reserved)}", "202611", model, amount, 0)
+
+    async def search(self, _user: UserId, _query: str, **_: Any) -> Found:
+        if self.search_fails:
+            raise unavailable("Storage")
+        now = datetime(2026, 11, 1, tzinfo=UTC)
+        memory = Memory(MemoryId("0" * 26), MemoryContent(self.remembered), 1, now, now, Source.TYPED)
+        return Found([Hit(memory, 1.0, None, None)], by_meaning=True)
 
     async def settle(
-        self, _user: UserId, reservation: Reservation, _tokens: Any, cost: int, *, estimated: bool
+        self, _user: UserId, reservation: Reservation, _tokens: Any, cost: int, *, estimated: bool = False
     ) -> None:
         assert cost <= reservation.amount
         self.booked.append((cost, estimated))
@@ -78,18 +93,25 @@ class World:
         return not self.loses
 
     def service(self) -> ChatService:
-        settings = SimpleNamespace(
-            max_streams=4, guardrail_id="", guardrail_version="", chat_models=(MODEL,), default_model=MODEL
+        settings: Any = SimpleNamespace(
+            user_streams=4,
+            user_requests_per_minute=600,
+            address_requests_per_minute=600,
+            max_streams=4,
+            guardrail_id="",
+            guardrail_version="",
+            chat_models=(MODEL,),
+            default_model=MODEL,
         )
-        aws = SimpleNamespace(chat=self, stream_threads=ThreadPoolExecutor(2))
         models = SimpleNamespace(invocation_id=lambda model: model, price=lambda model: price_of(model, model))
-        parts: list[Any] = [aws, None, settings, Metrics(), models, self, self]
+        metrics = Metrics()
+        parts: list[Any] = [self, self, settings, metrics, models, self, self, Limits(settings, metrics)]
         return ChatService(*parts)
 
 
-def question(message: str = "I am allergic to peanuts.", *, stored: bool = True) -> Question:
+def question(message: str = "I am allergic to peanuts.", *, stored: bool = True, memories: int = 0) -> Question:
     place = Place(new_conversation_id(), is_new=True) if stored else None
-    return Question((Turn("user", message),), MODEL, 0, place)
+    return Question((Turn("user", message),), MODEL, memories, place)
 
 
 async def run(world: World, asked: Question) -> list[Any]:
@@ -149,9 +171,11 @@ async def test_leaving_stops_keeps_and_books_once() -> None:
             break
     await events.aclose()
     await service.close()
-    assert len(world.booked) == 1
-    assert world.booked[0][1]
-    assert world.kept[0][1].status is Status.STOPPED
+    ((cost, estimated),) = world.booked
+    assert estimated
+    stopped = world.kept[0][1]
+    assert (stopped.status, stopped.cost) == (Status.STOPPED, cost)
+    assert cost > 0
 
 
 async def test_leaving_before_the_model_was_asked_costs_nothing() -> None:
@@ -165,6 +189,18 @@ async def test_leaving_before_the_model_was_asked_costs_nothing() -> None:
     assert world.booked == [(0, False)]
     assert world.kept == []
     assert world.asked == 0
+
+
+async def test_the_model_is_asked_while_the_client_is_told_what_was_recalled() -> None:
+    world = World(text("It is blue."), *end("end_turn"))
+    service = world.service()
+    answer = service.answer(await service.prepare(USER, question(memories=1)))
+    assert isinstance(await anext(answer), Started)
+    async with asyncio.timeout(5):
+        await world.asking.wait()
+    await answer.aclose()
+    await service.close()
+    assert [estimated for _, estimated in world.booked] == [True]
 
 
 async def test_a_conversation_that_was_deleted_meanwhile_gets_no_answer_but_the_bill_stands() -> None:
@@ -181,3 +217,45 @@ async def test_a_model_is_not_asked_without_a_budget() -> None:
     with pytest.raises(ProblemError):
         await world.service().prepare(USER, question())
     assert world.asked == 0
+
+
+async def test_money_is_set_aside_once_while_memories_are_recalled() -> None:
+    world = World(text("Blue."), *end("end_turn"))
+    await run(world, question("Which colour?", stored=False, memories=1))
+    assert len(world.reserved) == 1
+    assert len(world.booked) == 1
+
+
+async def test_memories_that_need_more_than_was_set_aside_have_it_set_aside_before_the_model_is_asked() -> None:
+    world = World(text("Blue."), *end("end_turn"))
+    world.remembered = "blue " * 1_500
+    service = world.service()
+    prepared = await service.prepare(USER, question("Which colour?", stored=False, memories=1))
+    guessed, exact = world.reserved
+    assert guessed < exact == prepared.reservation.amount
+    assert world.booked == [(0, False)]  # the first one was given back
+    assert world.asked == 0
+
+
+async def test_a_budget_with_room_for_the_prompt_but_not_for_the_guess_is_enough() -> None:
+    world = World(text("Blue."), *end("end_turn"))
+    plenty = await world.service().prepare(USER, question("Which colour?", stored=False, memories=1))
+    world.room = plenty.reservation.amount - 1
+    world.reserved.clear()
+    fitting = await world.service().prepare(USER, question("Which colour?", stored=False, memories=1))
+    assert fitting.reservation.amount <= world.room < world.reserved[0]
+    world.room = fitting.reservation.amount - 1
+    refusing = world.service()
+    with pytest.raises(ProblemError) as refused:
+        await refusing.prepare(USER, question("Which colour?", stored=False, memories=1))
+    assert refused.value.status == 429
+
+
+async def test_what_was_set_aside_is_given_back_when_recall_fails() -> None:
+    world = World()
+    world.search_fails = True
+    service = world.service()
+    with pytest.raises(ProblemError):
+        await service.prepare(USER, question("Which colour?", stored=False, memories=1))
+    await service.close()
+    assert world.booked == [(0, False)]

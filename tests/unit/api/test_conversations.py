@@ -14,7 +14,6 @@ from recall_api.chat.conversation import (
     AnswerMessage,
     AskedMessage,
     Message,
-    MessageId,
     Status,
     answer_to,
     history,
@@ -25,6 +24,7 @@ from recall_api.chat.conversation import (
 from recall_api.chat.model import Turn
 from recall_api.chat.prompt import converse_request
 from recall_api.chat.proposals import MAX_LENGTH, MAX_PROPOSALS, proposals
+from recall_api.identifiers import MessageId
 from recall_api.models.registry import LEAST, capabilities
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)

@@ -13,13 +13,23 @@ from hypothesis.extra import numpy as npst
 
 from recall_api.identifiers import MemoryId
 from recall_api.memories.model import Memory, MemoryContent, Source
-from recall_api.search.bm25 import K1, B, WordIndex
+from recall_api.search.bm25 import K1, B, WordIndex, explain, scores
+from recall_api.search.directions import Directions
 from recall_api.search.filters import Filter
-from recall_api.search.fusion import MIN_SIMILARITY, TIME_WEIGHT, VECTORS_WEIGHT, WORDS_WEIGHT, fuse
+from recall_api.search.fusion import (
+    MIN_SIMILARITY,
+    SENTENCE,
+    TIME_WEIGHT,
+    VECTORS_WEIGHT,
+    WORDS_WEIGHT,
+    evidence,
+    fuse,
+)
 from recall_api.search.index import UserIndex
 from recall_api.search.snapshot import Snapshot
+from recall_api.search.texts import Texts
 from recall_api.search.tokens import date_terms, query_terms, spans, terms
-from recall_api.search.vectors import VectorIndex, from_bytes, to_bytes
+from recall_api.search.vectors import VectorIndex, from_bytes, to_bytes, unit
 
 WORDS = st.sampled_from(["bicycle", "cellar", "peanut", "dinner", "jonas", "key", "ivy", "cat"])
 DOCUMENTS = st.dictionaries(st.integers(0, 30), st.lists(WORDS, min_size=1, max_size=12), max_size=20)
@@ -52,31 +62,33 @@ def test_scores_are_bm25_whatever_came_and_went(
     if packed:
         index.pack()
     left = {slot: document for slot, document in documents.items() if slot not in removed}
-    scores = index.scores(query, 31)
+    matches = index.matches(query)
+    found = scores(matches, 31)
     assert len(index) == len(left)
     for slot in range(31):
         expected = plain_bm25(left, query, slot) if slot in left else 0.0
-        assert float(scores[slot]) == pytest.approx(expected, rel=1e-4, abs=1e-6)
+        assert float(found[slot]) == pytest.approx(expected, rel=1e-4, abs=1e-6)
         if slot in left:
-            assert sum(index.explain(query, [slot])[0].values()) == pytest.approx(expected, rel=1e-4, abs=1e-6)
+            assert sum(explain(matches, [slot], 31)[0].values()) == pytest.approx(expected, rel=1e-4, abs=1e-6)
 
 
 def test_a_rare_word_counts_more_than_a_common_one() -> None:
     index = WordIndex()
     for slot in range(20):
         index.add(slot, ["common", "rare" if slot == 7 else "other"])
-    scores = index.scores(["common", "rare"], 20)
-    assert int(np.argmax(scores)) == 7
+    assert int(np.argmax(scores(index.matches(["common", "rare"]), 20))) == 7
 
 
 SCORES = npst.arrays(np.float32, 12, elements=st.floats(0, 20, width=32))
 COSINES = npst.arrays(np.float32, 12, elements=st.one_of(st.floats(-1, 1, width=32), st.just(np.nan)))
+LENGTHS = npst.arrays(np.int32, 12, elements=st.integers(0, 5_000))
+LONG = np.full(12, 1_000, np.int32)
 TIMELY = npst.arrays(np.bool_, 12)
 
 
 @given(SCORES, COSINES, TIMELY)
 def test_fusion_is_over_the_union(words: np.ndarray, cosines: np.ndarray, timely: np.ndarray) -> None:
-    fused = fuse(words, cosines, timely)
+    fused = fuse(words, cosines, LONG, timely)
     known = (words > 0) | (cosines > MIN_SIMILARITY) | timely
     # A score may be lost to rounding beside one that is a million times as large.
     assert not fused[~known].any()
@@ -86,7 +98,7 @@ def test_fusion_is_over_the_union(words: np.ndarray, cosines: np.ndarray, timely
 
 @given(SCORES, COSINES, TIMELY)
 def test_what_is_better_in_everything_is_not_worse(words: np.ndarray, cosines: np.ndarray, timely: np.ndarray) -> None:
-    fused, plain = fuse(words, cosines, timely), np.nan_to_num(cosines, nan=-1)
+    fused, plain = fuse(words, cosines, LONG, timely), np.nan_to_num(cosines, nan=-1)
     for one in range(12):
         for other in range(12):
             if words[one] >= words[other] and plain[one] >= plain[other] and timely[one] >= timely[other]:
@@ -96,28 +108,87 @@ def test_what_is_better_in_everything_is_not_worse(words: np.ndarray, cosines: n
 @given(SCORES)
 def test_one_ranking_alone_stays_as_it_is(scores: np.ndarray) -> None:
     nothing = np.full(12, np.nan, np.float32)
-    assert np.allclose(fuse(scores, nothing) / WORDS_WEIGHT * max(scores.max(), 1e-30), scores, rtol=1e-4, atol=1e-6)
+    assert np.allclose(
+        fuse(scores, nothing, LONG) / WORDS_WEIGHT * max(scores.max(), 1e-30), scores, rtol=1e-4, atol=1e-6
+    )
+
+
+@given(LENGTHS)
+def test_little_text_is_little_evidence(lengths: np.ndarray) -> None:
+    shares = evidence(lengths)
+    assert ((shares >= 0) & (shares <= 1)).all()
+    assert (shares <= evidence(lengths + 1)).all()
+    assert (shares[lengths > 0] > 0).all()
+    assert (shares[lengths > 10 * SENTENCE] > 0.999).all()
+
+
+def test_the_longer_of_two_equally_near_memories_comes_first() -> None:
+    nothing, near = np.zeros(2, np.float32), np.array([0.5, 0.5], np.float32)
+    short, sentence = fuse(nothing, near, np.array([2, 15], np.int32))
+    assert 0 < short < sentence
 
 
 VECTORS = npst.arrays(np.float32, 8, elements=st.floats(-10, 10, width=32))
 
 
+def unit_rows(*rows: np.ndarray) -> np.ndarray:
+    return np.array([unit(row) for row in rows], np.float32)
+
+
 @given(st.dictionaries(st.integers(0, 200), VECTORS, max_size=12), VECTORS)
-def test_similarities_are_cosines(vectors: dict[int, np.ndarray], query: np.ndarray) -> None:
+def test_similarities_are_cosines_under_the_weights_of_directions(
+    vectors: dict[int, np.ndarray], query: np.ndarray
+) -> None:
     index = VectorIndex(8)
     for slot, vector in vectors.items():
         index.set(slot, vector)
     found = index.similarities(query, 201)
+    common = Directions.common(unit_rows(*vectors.values()) if vectors else np.empty((0, 8), np.float32))
+    weights = np.eye(8) - common.axes @ np.diag(common.discounts) @ common.axes.T
     for slot in range(201):
         if slot not in vectors:
             assert np.isnan(found[slot])
             continue
-        lengths = float(np.linalg.norm(vectors[slot]) * np.linalg.norm(query))
-        expected = (
-            float(vectors[slot].astype(np.float64) @ query.astype(np.float64)) / lengths if lengths > 1e-12 else 0
-        )
+        one, other = vectors[slot].astype(np.float64), query.astype(np.float64)
+        lengths = math.sqrt(one @ weights @ one) * math.sqrt(other @ weights @ other)
+        assert -1.001 <= float(found[slot]) <= 1.001
         if lengths > 1e-6:
-            assert float(found[slot]) == pytest.approx(expected, abs=1e-3)
+            assert float(found[slot]) == pytest.approx(one @ weights @ other / lengths, abs=5e-3)
+
+
+@given(st.lists(VECTORS.filter(lambda vector: bool(np.linalg.norm(vector) > 1e-3)), max_size=40))
+def test_directions_are_orthogonal_and_none_is_left_out_wholly(vectors: list[np.ndarray]) -> None:
+    rows = unit_rows(*vectors) if vectors else np.empty((0, 8), np.float32)
+    common = Directions.common(rows)
+    assert np.allclose(common.axes.T @ common.axes, np.eye(7), atol=1e-4)
+    assert (common.discounts >= 0).all()
+    assert (common.discounts < 1).all()
+    assert (common.lengths(rows) > 0).all()
+
+
+def test_what_all_memories_share_does_not_decide() -> None:
+    random = np.random.default_rng(7)
+    shared = unit(random.standard_normal(64))
+    own = unit_rows(*random.standard_normal((400, 64)))
+    rows = unit_rows(*(shared + mine for mine in own[:-1]), shared)
+    query = unit(2 * shared + own[5] / 2)
+    index = VectorIndex(64)
+    for slot, row in enumerate(rows):
+        index.set(slot, row)
+    assert int(np.argmax(rows @ query)) == 399, "by plain cosines what says nothing but the common thing is nearest"
+    assert int(np.nanargmax(index.similarities(query, 400))) == 5
+
+
+def test_directions_follow_the_memories() -> None:
+    rows = unit_rows(*np.random.default_rng(3).standard_normal((300, 16)))
+    grown, whole = VectorIndex(16), VectorIndex(16)
+    for slot, row in enumerate(rows):
+        grown.set(slot, row)
+        grown.similarities(rows[0], slot + 1)
+        whole.set(slot, row)
+    assert np.allclose(grown.similarities(rows[9], 300), whole.similarities(rows[9], 300), atol=0.05)
+    grown.remove(9)
+    assert np.isnan(grown.similarities(rows[9], 300)[9])
 
 
 @given(VECTORS)
@@ -205,12 +276,45 @@ def test_an_index_that_was_changed_finds_what_a_fresh_one_finds(
     for query in ("bicycle cellar", "peanut", "jonas dinner key ivy"):
         one = {hit.memory.id: hit.score for hit in changed.search(query, None, limit=50)}
         loaded = UserIndex(8, Snapshot.from_bytes(changed.snapshot().to_bytes(), 8))
-        by_snapshot = {hit.memory_id: hit.score for hit in loaded.rank(query, None, limit=50)}
-        assert by_snapshot == pytest.approx(one, rel=1e-5)
+        found = loaded.search(query, None, limit=50)
+        assert {hit.memory.id: hit.score for hit in found} == pytest.approx(one, rel=1e-5)
+        assert [hit.memory for hit in found] == [expected[hit.memory.version] for hit in found]
         words = {hit.memory.id: hit.words.score for hit in changed.search(query, None, limit=50) if hit.words}
         other = {hit.memory.id: hit.words.score for hit in fresh.search(query, None, limit=50) if hit.words}
         assert one.keys() == other.keys()
         assert words == pytest.approx(other, rel=1e-4)
+
+
+@given(
+    st.lists(
+        st.builds(
+            memory,
+            st.integers(0, 3),
+            st.text(),
+            tags=st.lists(st.text(min_size=1)).map(tuple),
+            occurred_at=st.none() | st.datetimes(timezones=st.just(UTC)),
+            pinned=st.booleans(),
+            never_send_to=st.sampled_from([(), ("*",), ("a-model",)]),
+        )
+    ),
+    st.booleans(),
+)
+def test_texts_come_back_whole_whether_they_were_packed_or_not(written: list[Memory], packed: bool) -> None:
+    texts, expected = Texts(), {}
+    for known in written:
+        slot = known.version
+        if packed:
+            texts = Texts(texts.pack(4))
+        if slot in expected and expected[slot] == known:
+            texts.remove(slot)
+            del expected[slot]
+        else:
+            texts.put(slot, known)
+            expected[slot] = known
+    assert {slot: texts.get(slot, known.id) for slot, known in expected.items()} == expected
+    for slot in {0, 1, 2, 3, 4} - expected.keys():
+        with pytest.raises(KeyError):
+            texts.get(slot, MemoryId(f"{slot:026d}"))
 
 
 def test_a_changed_text_loses_its_vector_and_a_changed_tag_does_not() -> None:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from joserfc import jws, jwt
 from joserfc.jwk import RSAKey
 
-from recall_api.auth.keys import KeySet, read_key_set
+from recall_api.auth.keys import MAX_AGE_SECONDS, KeySet, read_key_set
 from recall_api.auth.service import Authenticator
 from recall_api.auth.tokens import TokenRules
 from recall_api.errors import ProblemError
@@ -102,6 +102,12 @@ async def test_a_true_access_token_names_its_user() -> None:
     assert principal.user_id == CLAIMS["sub"]
     assert principal.scopes == {"openid", "email"}
     assert principal.expires_at == NOW + 3600
+
+
+@pytest.mark.parametrize(("auth_time", "began_at"), [(None, NOW - 60), (NOW - 900, NOW - 900), (NOW + 5, NOW - 60)])
+async def test_a_renewed_token_belongs_to_the_session_that_began_earlier(auth_time: int | None, began_at: int) -> None:
+    principal = await authenticator(Issuer(KEY)).authenticate([f"Bearer {token(auth_time=auth_time)}"])
+    assert principal.began_at == began_at
 
 
 async def test_the_scheme_is_read_whatever_its_case() -> None:
@@ -309,3 +315,24 @@ def test_checking_a_token_takes_less_than_a_few_milliseconds() -> None:
         return (time.perf_counter() - began) / 50
 
     assert asyncio.run(check()) < 0.01
+
+
+async def test_a_token_that_was_checked_is_refused_when_it_ends_or_its_key_is_replaced() -> None:
+    now = float(NOW)
+    issuer, clock = Issuer(KEY), Clock()
+    keys = KeySet("https://pool.example/jwks", httpx.AsyncClient(transport=httpx.MockTransport(issuer)), clock)
+    checking = Authenticator(TokenRules(ISSUER, CLIENT, "openid"), keys, lambda: now)
+    mine = [f"Bearer {token()}"]
+    assert await checking.authenticate(mine) == await checking.authenticate(mine)
+    issuer.keys = [FOREIGN_KEY]
+    clock.now += MAX_AGE_SECONDS + 1
+    with pytest.raises(ProblemError) as refused:
+        await checking.authenticate(mine)
+    assert "signature" in str(refused.value.detail)
+    issuer.keys = [KEY]
+    clock.now += MAX_AGE_SECONDS + 1
+    await checking.authenticate(mine)
+    now = CLAIMS["exp"]
+    with pytest.raises(ProblemError) as refused:
+        await checking.authenticate(mine)
+    assert "expired" in str(refused.value.detail)

@@ -121,19 +121,27 @@ def test_the_events_of_a_cited_sentence_are_a_block_of_its_own() -> None:
 
 
 def test_a_profile_needs_rights_on_itself_and_on_the_model_wherever_it_may_run() -> None:
-    arns = models.find("eu.amazon.nova-lite-v1:0").resources("eu-west-1", "000000000000")
+    arns = models.find("eu.amazon.nova-lite-v1:0", "eu-west-1").resources("eu-west-1", "000000000000")
     assert arns[0] == "arn:aws:bedrock:eu-west-1:000000000000:inference-profile/eu.amazon.nova-lite-v1:0"
     assert "arn:aws:bedrock:eu-central-1::foundation-model/amazon.nova-lite-v1:0" in arns
-    assert models.find(arns[0]) == models.find("eu.amazon.nova-lite-v1:0")
+    assert models.find(arns[0], "eu-west-1") == models.find("eu.amazon.nova-lite-v1:0", "eu-west-1")
 
 
 @pytest.mark.parametrize("name", ["", "us.amazon.nova-lite-v1:0", "eu.amazon.titan-embed-text-v2:0", "amazon.nova"])
 def test_unknown_models_are_refused(name: str) -> None:
     with pytest.raises(BedrockError, match="model identifier is invalid"):
-        models.find(name)
+        models.find(name, "eu-west-1")
 
 
 def test_a_model_server_without_a_model_is_refused_by_name() -> None:
     with pytest.raises(ValueError, match="RECALL_MODEL_NAME"):
         proxy.ModelServer.from_environment({"RECALL_MODEL_SERVER": "http://127.0.0.1:11434/v1"})
     assert proxy.ModelServer.from_environment({}) is None
+
+
+def test_a_profile_is_called_from_its_own_geography() -> None:
+    away = models.find("us.amazon.nova-lite-v1:0", "us-east-1").resources("us-east-1", "000000000000")
+    assert away[0] == "arn:aws:bedrock:us-east-1:000000000000:inference-profile/us.amazon.nova-lite-v1:0"
+    assert {arn.split(":")[3] for arn in away[1:]} == {"us-east-1", "us-east-2", "us-west-2"}
+    with pytest.raises(BedrockError, match="invalid"):
+        models.find("eu.amazon.nova-lite-v1:0", "us-east-1")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -181,3 +182,15 @@ def test_packages_that_are_half_installed_are_missing() -> None:
 )
 def test_versions_of_go_are_read(shown: str, expected: tuple[int, int]) -> None:
     assert packages.go_version(shown) == expected
+
+
+def test_a_browser_of_ones_own_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nothing_installed(*_: Any, **__: Any) -> subprocess.CompletedProcess[str]:
+        return subprocess.CompletedProcess([], 1, "", "")
+
+    monkeypatch.setattr(packages.shutil, "which", lambda _: "/usr/bin/dpkg-query")
+    monkeypatch.setattr(packages.subprocess, "run", nothing_installed)
+    monkeypatch.delenv(packages.CHROMIUM_VARIABLE, raising=False)
+    assert packages.missing(docker=True) == ["chromium", "iproute2"]
+    monkeypatch.setenv(packages.CHROMIUM_VARIABLE, "/usr/bin/google-chrome")
+    assert packages.missing(docker=True) == ["iproute2"]

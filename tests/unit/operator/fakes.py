@@ -1,33 +1,26 @@
-"""A stateful AWS and Kubernetes in memory that keep the rules which the operator relies on, and fail on demand."""
-
-# ruff: noqa: N803, ARG002 - arguments are named as AWS names them, and some are not looked at
+"""A Kubernetes in memory that keeps the rules which the operator relies on, and an operator between it and AWS."""
 
 from __future__ import annotations
 
 import asyncio
-import copy
 import itertools
-import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError
-
-from recall_operator.aws import is_write
 from recall_operator.errors import ApiServerError
-from recall_operator.kubernetes_api import ObjectKey
+from recall_operator.kubernetes.client import ObjectKey
+from recall_operator.models.backup import BACKUP_KIND, RecallBackupSpec
 from recall_operator.models.base import API_VERSION, KIND
 from recall_operator.models.spec import RecallInstanceSpec
 from recall_operator.platform import Platform
-from recall_operator.reconcile import Outcome, Reconciler
+from recall_operator.reconcile.reconciler import Reconciler
+from recall_operator.reconcile.rhythm import Outcome
 from recall_operator.resources.part import Clients
+from recall_operator.resources.workload_manifests import CERTIFICATE_ANNOTATION
+from tests.unit.operator.fake_aws import ACCOUNT, POOL, ZONE, FakeAws, copied
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-ACCOUNT = "000000000000"
-ZONE = "Z1"
-POOL = "eu-west-1_pool"
+    from collections.abc import AsyncIterator, Callable
 
 
 def platform(**changes: Any) -> Platform:
@@ -52,320 +45,16 @@ class Crashed(BaseException):
     """The operator's process ended here."""
 
 
-class FakeAws:
-    """Tables, app clients, roles, associations and one zone."""
-
-    def __init__(self) -> None:
-        self.tables: dict[str, dict[str, Any]] = {}
-        self.clients: dict[str, dict[str, Any]] = {}
-        self.roles: dict[str, dict[str, Any]] = {}
-        self.associations: dict[str, dict[str, Any]] = {}
-        self.records: dict[tuple[str, str], dict[str, Any]] = {}
-        self.calls: list[tuple[str, str]] = []
-        self.before: Callable[[str], None] = lambda _: None
-        self.after: Callable[[str], None] = lambda _: None
-        self._ids = itertools.count(1)
-
-    @property
-    def writes(self) -> list[str]:
-        return [operation for _, operation in self.calls if is_write(operation)]
-
-    def state(self) -> Any:
-        return copy.deepcopy([self.tables, self.clients, self.roles, self.associations, self.records])
-
-    async def call(self, service: str, operation: str, **parameters: Any) -> dict[str, Any]:
-        await asyncio.sleep(0)
-        self.before(operation)
-        self.calls.append((service, operation))
-        answer = getattr(self, f"_{operation}")(**copy.deepcopy(parameters))
-        self.after(operation)
-        return copy.deepcopy(answer or {})
-
-    async def pages(self, service: str, operation: str, key: str, **parameters: Any) -> list[dict[str, Any]]:
-        answer = await self.call(service, operation, **parameters)
-        items: list[dict[str, Any]] = answer[key]
-        return items
-
-    # --- DynamoDB -----------------------------------------------------------------------------------------------
-
-    def _table(self, name: str) -> dict[str, Any]:
-        if name not in self.tables:
-            raise refused("ResourceNotFoundException")
-        return self.tables[name]
-
-    def _create_table(self, TableName: str, Tags: list[dict[str, str]], **rest: Any) -> None:
-        if TableName in self.tables:
-            raise refused("ResourceInUseException")
-        arn = f"arn:aws:dynamodb:eu-west-1:{ACCOUNT}:table/{TableName}"
-        tags = {tag["Key"]: tag["Value"] for tag in Tags}
-        self.tables[TableName] = {
-            "TableStatus": "CREATING",
-            "TableArn": arn,
-            "tags": tags,
-            "recovery": False,
-            "expiry": None,
-            **rest,
-        }
-
-    def _restored(self, target: str, summary: dict[str, Any], request: dict[str, Any]) -> None:
-        # As on AWS: a restored table has neither tags nor point-in-time recovery nor time to live.
-        keys = [{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}]
-        paid = {"BillingMode": request["BillingModeOverride"]}
-        if "ProvisionedThroughputOverride" in request:
-            paid["ProvisionedThroughput"] = request["ProvisionedThroughputOverride"]
-        self._create_table(TableName=target, Tags=[], KeySchema=keys, RestoreSummary=summary, **paid)
-
-    def _restore_table_from_backup(self, TargetTableName: str, BackupArn: str, **request: Any) -> None:
-        self._restored(TargetTableName, {"SourceBackupArn": BackupArn}, request)
-
-    def _restore_table_to_point_in_time(self, TargetTableName: str, SourceTableName: str, **request: Any) -> None:
-        arn = f"arn:aws:dynamodb:eu-west-1:{ACCOUNT}:table/{SourceTableName}"
-        moment = request.get("RestoreDateTime", datetime(2026, 1, 1, tzinfo=UTC))
-        self._restored(TargetTableName, {"SourceTableArn": arn, "RestoreDateTime": moment}, request)
-
-    def _describe_table(self, TableName: str) -> dict[str, Any]:
-        table = self._table(TableName)
-        seen = copy.deepcopy(table)
-        seen["BillingModeSummary"] = {"BillingMode": table.get("BillingMode", "PAY_PER_REQUEST")}
-        if "SSESpecification" in table:
-            seen["SSEDescription"] = {"KMSMasterKeyArn": table["SSESpecification"]["KMSMasterKeyId"]}
-        if table["TableStatus"] == "CREATING":
-            table["TableStatus"] = "ACTIVE"
-        elif table["TableStatus"] == "DELETING":
-            del self.tables[TableName]
-        return {"Table": seen}
-
-    def _changeable(self, name: str) -> dict[str, Any]:
-        table = self._table(name)
-        if table["TableStatus"] != "ACTIVE":
-            raise refused("ResourceInUseException")
-        return table
-
-    def _by_arn(self, arn: str) -> dict[str, Any]:
-        return self._table(arn.rsplit("/", 1)[1])
-
-    def _list_tags_of_resource(self, ResourceArn: str) -> dict[str, Any]:
-        return {"Tags": [{"Key": key, "Value": value} for key, value in self._by_arn(ResourceArn)["tags"].items()]}
-
-    def _tag_resource(self, **request: Any) -> None:
-        if "resourceArn" in request:
-            self._association(request["resourceArn"].rsplit("/", 1)[1])["tags"] |= request["tags"]
-        else:
-            self._by_arn(request["ResourceArn"])["tags"] |= {tag["Key"]: tag["Value"] for tag in request["Tags"]}
-
-    def _untag_resource(self, ResourceArn: str, TagKeys: list[str]) -> None:
-        for key in TagKeys:
-            self._by_arn(ResourceArn)["tags"].pop(key, None)
-
-    def _describe_continuous_backups(self, TableName: str) -> dict[str, Any]:
-        status = "ENABLED" if self._table(TableName)["recovery"] else "DISABLED"
-        return {
-            "ContinuousBackupsDescription": {"PointInTimeRecoveryDescription": {"PointInTimeRecoveryStatus": status}}
-        }
-
-    def _update_continuous_backups(self, TableName: str, PointInTimeRecoverySpecification: dict[str, bool]) -> None:
-        wanted = PointInTimeRecoverySpecification["PointInTimeRecoveryEnabled"]
-        self._changeable(TableName)["recovery"] = wanted
-
-    def _describe_time_to_live(self, TableName: str) -> dict[str, Any]:
-        attribute = self._table(TableName)["expiry"]
-        described = {"TimeToLiveStatus": "ENABLED", "AttributeName": attribute} if attribute else {}
-        return {"TimeToLiveDescription": {"TimeToLiveStatus": "DISABLED"} | described}
-
-    def _update_time_to_live(self, TableName: str, TimeToLiveSpecification: dict[str, Any]) -> None:
-        if self._changeable(TableName)["expiry"]:
-            raise refused("ValidationException")
-        self._changeable(TableName)["expiry"] = TimeToLiveSpecification["AttributeName"]
-
-    def _update_table(self, TableName: str, **changes: Any) -> None:
-        self._changeable(TableName).update(changes)
-
-    def _delete_table(self, TableName: str) -> None:
-        table = self._changeable(TableName)
-        if table.get("DeletionProtectionEnabled"):
-            raise refused("ValidationException")
-        table["TableStatus"] = "DELETING"
-
-    def _get_resources(self, ResourceTypeFilters: list[str], TagFilters: list[dict[str, Any]]) -> dict[str, Any]:
-        (wanted,) = TagFilters
-        tables = [item for item in self.tables.values() if item["tags"].get(wanted["Key"]) in wanted["Values"]]
-        return {
-            "ResourceTagMappingList": [
-                {"ResourceARN": item["TableArn"], "Tags": [{"Key": k, "Value": v} for k, v in item["tags"].items()]}
-                for item in tables
-            ]
-        }
-
-    # --- Cognito ------------------------------------------------------------------------------------------------
-
-    def _list_user_pool_clients(self, UserPoolId: str) -> dict[str, Any]:
-        assert UserPoolId == POOL
-        return {"UserPoolClients": [{"ClientId": key, **item} for key, item in self.clients.items()]}
-
-    def _client(self, client_id: str) -> dict[str, Any]:
-        if client_id not in self.clients:
-            raise refused("ResourceNotFoundException")
-        return self.clients[client_id]
-
-    def _describe_user_pool_client(self, UserPoolId: str, ClientId: str) -> dict[str, Any]:
-        return {"UserPoolClient": self._client(ClientId)}
-
-    def _create_user_pool_client(self, UserPoolId: str, GenerateSecret: bool, **settings: Any) -> None:
-        assert not GenerateSecret
-        number = next(self._ids)
-        self.clients[f"client{number}"] = {"CreationDate": datetime.fromtimestamp(number, UTC), **settings}
-
-    def _update_user_pool_client(self, UserPoolId: str, ClientId: str, **settings: Any) -> None:
-        # As on AWS: what a request leaves out is reset.
-        self.clients[ClientId] = {"CreationDate": self._client(ClientId)["CreationDate"], **settings}
-
-    def _delete_user_pool_client(self, UserPoolId: str, ClientId: str) -> None:
-        self._client(ClientId)
-        del self.clients[ClientId]
-
-    # --- IAM ----------------------------------------------------------------------------------------------------
-
-    def _role(self, name: str) -> dict[str, Any]:
-        if name not in self.roles:
-            raise refused("NoSuchEntity")
-        return self.roles[name]
-
-    def _create_role(
-        self, RoleName: str, AssumeRolePolicyDocument: str, Tags: list[dict[str, str]], **rest: Any
-    ) -> None:
-        if RoleName in self.roles:
-            raise refused("EntityAlreadyExists")
-        self.roles[RoleName] = {
-            "Arn": f"arn:aws:iam::{ACCOUNT}:role/{RoleName}",
-            "AssumeRolePolicyDocument": json.loads(AssumeRolePolicyDocument),
-            "Tags": Tags,
-            "policies": {},
-            **(
-                {"PermissionsBoundary": {"PermissionsBoundaryArn": b}} if (b := rest.get("PermissionsBoundary")) else {}
-            ),
-        }
-
-    def _get_role(self, RoleName: str) -> dict[str, Any]:
-        return {"Role": self._role(RoleName)}
-
-    def _get_account_authorization_details(self, Filter: list[str]) -> dict[str, Any]:
-        return {
-            "RoleDetailList": [
-                {
-                    "RoleName": name,
-                    **role,
-                    "RolePolicyList": [
-                        {"PolicyName": policy, "PolicyDocument": text} for policy, text in role["policies"].items()
-                    ],
-                }
-                for name, role in self.roles.items()
-            ]
-        }
-
-    def _get_role_policy(self, RoleName: str, PolicyName: str) -> dict[str, Any]:
-        if PolicyName not in self._role(RoleName)["policies"]:
-            raise refused("NoSuchEntity")
-        return {"PolicyDocument": self._role(RoleName)["policies"][PolicyName]}
-
-    def _put_role_policy(self, RoleName: str, PolicyName: str, PolicyDocument: str) -> None:
-        self._role(RoleName)["policies"][PolicyName] = json.loads(PolicyDocument)
-
-    def _tag_role(self, RoleName: str, Tags: list[dict[str, str]]) -> None:
-        role = self._role(RoleName)
-        new = {tag["Key"] for tag in Tags}
-        role["Tags"] = [tag for tag in role["Tags"] if tag["Key"] not in new] + Tags
-
-    def _update_assume_role_policy(self, RoleName: str, PolicyDocument: str) -> None:
-        self._role(RoleName)["AssumeRolePolicyDocument"] = json.loads(PolicyDocument)
-
-    def _put_role_permissions_boundary(self, RoleName: str, PermissionsBoundary: str) -> None:
-        self._role(RoleName)["PermissionsBoundary"] = {"PermissionsBoundaryArn": PermissionsBoundary}
-
-    def _delete_role_policy(self, RoleName: str, PolicyName: str) -> None:
-        self._get_role_policy(RoleName, PolicyName)
-        del self._role(RoleName)["policies"][PolicyName]
-
-    def _delete_role(self, RoleName: str) -> None:
-        if self._role(RoleName)["policies"]:
-            raise refused("DeleteConflict")
-        del self.roles[RoleName]
-
-    # --- EKS ----------------------------------------------------------------------------------------------------
-
-    def _association(self, association_id: str) -> dict[str, Any]:
-        if association_id not in self.associations:
-            raise refused("ResourceNotFoundException")
-        return self.associations[association_id]
-
-    def _list_pod_identity_associations(
-        self, clusterName: str, namespace: str | None = None, serviceAccount: str | None = None
-    ) -> dict[str, Any]:
-        found = [
-            item
-            for item in self.associations.values()
-            if namespace in (None, item["namespace"]) and serviceAccount in (None, item["serviceAccount"])
-        ]
-        return {"associations": found}
-
-    def _describe_pod_identity_association(self, clusterName: str, associationId: str) -> dict[str, Any]:
-        return {"association": self._association(associationId)}
-
-    def _create_pod_identity_association(self, **association: Any) -> None:
-        where = {key: association[key] for key in ("clusterName", "namespace", "serviceAccount")}
-        if self._list_pod_identity_associations(**where)["associations"]:
-            raise refused("ResourceInUseException")
-        name = f"a-{next(self._ids)}"
-        arn = f"arn:aws:eks:eu-west-1:{ACCOUNT}:podidentityassociation/test/{name}"
-        self.associations[name] = {"associationId": name, "associationArn": arn, **association}
-
-    def _update_pod_identity_association(self, clusterName: str, associationId: str, roleArn: str) -> None:
-        self._association(associationId)["roleArn"] = roleArn
-
-    def _delete_pod_identity_association(self, clusterName: str, associationId: str) -> None:
-        self._association(associationId)
-        del self.associations[associationId]
-
-    # --- Route 53 -----------------------------------------------------------------------------------------------
-
-    def _list_resource_record_sets(self, HostedZoneId: str) -> dict[str, Any]:
-        assert HostedZoneId == ZONE
-        return {"ResourceRecordSets": list(self.records.values())}
-
-    def _change_resource_record_sets(self, HostedZoneId: str, ChangeBatch: dict[str, Any]) -> None:
-        after = dict(self.records)
-        for change in ChangeBatch["Changes"]:
-            record = change["ResourceRecordSet"]
-            key = (record["Name"].rstrip("."), record["Type"])
-            match change["Action"]:
-                case "CREATE" if key in after:
-                    raise refused("InvalidChangeBatch")
-                case "CREATE" | "UPSERT":
-                    assert key[0].endswith("example.org"), "outside the zone"
-                    after[key] = record
-                case "DELETE":
-                    if after.get(key) != record:
-                        raise refused("InvalidChangeBatch")
-                    del after[key]
-        for name, kind in after:
-            beside = [other for other in after if other[0] == name and other[1] != kind]
-            if kind == "CNAME" and beside:
-                raise refused("InvalidChangeBatch")
-        self.records = after
-
-
-def refused(code: str) -> ClientError:
-    return ClientError({"Error": {"Code": code, "Message": code}}, "FakeOperation")
-
-
 class FakeKubernetes:
     """Objects in memory; Deployments become available and Ingresses get a load balancer at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, first_id: int = 1) -> None:
         self.objects: dict[ObjectKey, dict[str, Any]] = {}
         self.writes: list[str] = []
         self.before: Callable[[str], None] = lambda _: None
         self.after: Callable[[str], None] = lambda _: None
-        self._ids = itertools.count(1)
+        self.load_balancer = "lb.elb.amazonaws.com"
+        self._ids = itertools.count(first_id)
 
     def put_instance(self, spec: dict[str, Any], name: str = "beta") -> ObjectKey:
         """Do what `kubectl apply` of an instance does; the API server fills in defaults."""
@@ -374,7 +63,22 @@ class FakeKubernetes:
         found = self.objects.get(key)
         if found is None:
             metadata = {"namespace": "default", "name": name, "uid": f"uid-{next(self._ids)}", "generation": 1}
+            metadata["creationTimestamp"] = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
             self.objects[key] = {"apiVersion": API_VERSION, "kind": KIND, "metadata": metadata, "spec": full}
+        elif found["spec"] != full:
+            found["spec"] = full
+            found["metadata"]["generation"] += 1
+        return key
+
+    def put_backup(self, name: str = "before", **spec: Any) -> ObjectKey:
+        """Do what `kubectl apply` of a RecallBackup does."""
+        key = ObjectKey(BACKUP_KIND, "default", name)
+        full = RecallBackupSpec.model_validate({"instanceName": "beta"} | spec).model_dump(mode="json", by_alias=True)
+        found = self.objects.get(key)
+        if found is None:
+            place = {"namespace": "default", "name": name, "uid": f"uid-{next(self._ids)}", "generation": 1}
+            metadata = place | {"resourceVersion": "1", "creationTimestamp": "2026-01-01T00:00:00Z"}
+            self.objects[key] = {"apiVersion": API_VERSION, "kind": BACKUP_KIND, "metadata": metadata, "spec": full}
         elif found["spec"] != full:
             found["spec"] = full
             found["metadata"]["generation"] += 1
@@ -388,10 +92,13 @@ class FakeKubernetes:
 
     async def get(self, key: ObjectKey) -> dict[str, Any] | None:
         await asyncio.sleep(0)
-        return copy.deepcopy(self.objects.get(key))
+        return copied(self.objects.get(key))
 
-    async def list_all(self, kind: str, namespace: str | None) -> list[dict[str, Any]]:
-        return [copy.deepcopy(item) for key, item in self.objects.items() if key.kind == kind]
+    async def listed(self, kind: str, namespace: str | None, labels: str = "") -> AsyncIterator[dict[str, Any]]:
+        for key, item in list(self.objects.items()):
+            found = {f"{name}={value}" for name, value in item["metadata"].get("labels", {}).items()}
+            if key.kind == kind and namespace in (None, key.namespace) and (not labels or labels in found):
+                yield copied(item)
 
     async def apply(self, manifest: dict[str, Any], *, subresource: str = "") -> dict[str, Any]:
         await asyncio.sleep(0)
@@ -401,19 +108,24 @@ class FakeKubernetes:
         self.before(what)
         self.writes.append(what)
         live = self.objects.get(key)
-        if key.kind == KIND:
+        if key.kind in (KIND, BACKUP_KIND):
             if live is None:
                 # As the API server: a status needs its object, and the uid keeps the finalizer from making one.
                 raise ApiServerError(404 if subresource else 409, "NotFound", f"{key.name} is gone")
             self._apply_instance(key, live, manifest, subresource)
         else:
-            self._apply_child(key, live, copy.deepcopy(manifest))
+            self._apply_child(key, live, copied(manifest))
         self.after(what)
-        return copy.deepcopy(self.objects.get(key, {}))
+        return copied(self.objects.get(key, {}))
 
     def _apply_instance(self, key: ObjectKey, live: dict[str, Any], manifest: dict[str, Any], subresource: str) -> None:
+        if key.kind == BACKUP_KIND:
+            version = live["metadata"]["resourceVersion"]
+            if manifest["metadata"].get("resourceVersion", version) != version:
+                raise ApiServerError(409, "Conflict", f"{key.name} has changed")
+            live["metadata"]["resourceVersion"] = str(int(version) + 1)
         if subresource == "status":
-            live["status"] = copy.deepcopy(manifest["status"])
+            live["status"] = copied(manifest["status"])
             return
         if manifest["metadata"]["uid"] != live["metadata"]["uid"]:
             raise ApiServerError(409, "Conflict", f"{key.name} has another uid")
@@ -430,16 +142,35 @@ class FakeKubernetes:
             counts = {"replicas": count, "updatedReplicas": count, "availableReplicas": count}
             manifest["status"] = {"observedGeneration": generation, **counts}
         if key.kind == "Ingress":
-            manifest["status"] = {"loadBalancer": {"ingress": [{"hostname": "lb.elb.amazonaws.com"}]}}
+            manifest["status"] = {"loadBalancer": {"ingress": [{"hostname": self.load_balancer}]}}
         self.objects[key] = manifest
 
-    async def delete(self, key: ObjectKey, uid: str) -> None:
+    async def delete(self, key: ObjectKey, uid: str, version: str | None = None) -> None:
         await asyncio.sleep(0)
         self.before(f"delete {key.kind}")
         self.writes.append(f"delete {key.kind}")
-        if key in self.objects and self.objects[key]["metadata"]["uid"] == uid:
-            del self.objects[key]
+        found = self.objects.get(key)
+        if found and version and found["metadata"].get("resourceVersion") != version:
+            raise ApiServerError(409, "Conflict", f"{key.name} has changed")
+        if found and found["metadata"]["uid"] == uid:
+            if key.kind == KIND:
+                self.delete_instance(key)
+            else:
+                del self.objects[key]
         self.after(f"delete {key.kind}")
+
+    def collect_garbage(self) -> None:
+        """Remove objects whose owner is gone, as Kubernetes does some time later."""
+        uids = {item["metadata"]["uid"] for item in self.objects.values()}
+        for key, item in list(self.objects.items()):
+            owners = item["metadata"].get("ownerReferences", [])
+            if owners and not uids & {owner["uid"] for owner in owners}:
+                del self.objects[key]
+
+    def shown_certificates(self) -> set[str]:
+        """Return the ARNs of the certificates that Ingresses ask their load balancers to show."""
+        ingresses = [item for key, item in self.objects.items() if key.kind == "Ingress"]
+        return {item["metadata"]["annotations"].get(CERTIFICATE_ANNOTATION, "") for item in ingresses} - {""}
 
     def condition(self, key: ObjectKey, kind: str = "Ready") -> dict[str, Any]:
         return next(item for item in self.objects[key]["status"]["conditions"] if item["type"] == kind)
@@ -452,6 +183,7 @@ class World:
         self.aws = FakeAws()
         self.kubernetes = FakeKubernetes()
         self.platform = platform(**platform_changes)
+        self.aws.shown = self.kubernetes.shown_certificates
 
     @property
     def clients(self) -> Clients:

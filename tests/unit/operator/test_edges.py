@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ConnectTimeoutError
 
-from recall_operator import health
 from recall_operator.errors import ApiServerError, classify
+from recall_operator.kubernetes.cache import OWNED_KINDS, KubernetesCache
 from recall_operator.main import main
-from recall_operator.plan import Action, AwsCall, Change, Difference, printed
-from recall_operator.watch import OWNED_KINDS, Watcher, registry, settings
-from tests.unit.operator.fakes import World, refused
+from recall_operator.reconcile.watches import Watcher, registry, settings
+from recall_operator.resources.plan import Action, AwsCall, Change, Difference, printed
+from recall_operator.telemetry import health
+from tests.unit.operator.fake_aws import refused
+from tests.unit.operator.fakes import FakeKubernetes, World
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,17 +65,25 @@ class Keys:
     def __init__(self) -> None:
         self.added: list[str] = []
 
-    def add(self, key: str) -> None:
+    def add(self, key: str, *, background: bool = False) -> None:
+        del background
         self.added.append(key)
 
 
+def cache() -> KubernetesCache:
+    return KubernetesCache(FakeKubernetes())
+
+
 def event(kind: str = "MODIFIED", **metadata: Any) -> dict[str, Any]:
-    return {"type": kind, "object": {"metadata": {"namespace": "a", "name": "b", "uid": "u"} | metadata}}
+    return {
+        "type": kind,
+        "object": {"kind": "RecallInstance", "metadata": {"namespace": "a", "name": "b", "uid": "u"} | metadata},
+    }
 
 
 def test_the_operators_own_status_writes_wake_nobody() -> None:
     keys = Keys()
-    watcher = Watcher(keys)  # type: ignore[arg-type]
+    watcher = Watcher(keys, cache())  # type: ignore[arg-type]
     watcher.instance_changed(event(None, generation=1))  # type: ignore[arg-type]
     watcher.instance_changed(event(generation=1, resourceVersion="2"))
     assert keys.added == ["a/b"]
@@ -87,14 +97,14 @@ def test_the_operators_own_status_writes_wake_nobody() -> None:
 
 def test_an_owned_object_wakes_its_instance() -> None:
     keys = Keys()
-    watcher = Watcher(keys)  # type: ignore[arg-type]
+    watcher = Watcher(keys, cache())  # type: ignore[arg-type]
     watcher.owned_changed(event(labels={"recall.kug.la/instance": "beta"}))
     watcher.owned_changed(event(labels={}))
     assert keys.added == ["a/beta"]
 
 
 def test_kopf_only_watches() -> None:
-    handlers = registry(Watcher(Keys()))  # type: ignore[arg-type]
+    handlers = registry(Watcher(Keys(), cache()))  # type: ignore[arg-type]
     assert len(handlers._watching.get_all_handlers()) == 1 + len(OWNED_KINDS)
     assert not handlers._changing.get_all_handlers()
     assert not handlers._spawning.get_all_handlers()

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from recall_operator.models.spec import Adoption
-from recall_operator.ownership import Owner, Standing, derived_name, standing
+from recall_operator.ownership import Owner, Standing, derived_name, name_prefix, standing
 
 parts = some.lists(some.from_regex(r"[a-z0-9]([a-z0-9-]{0,60}[a-z0-9])?", fullmatch=True), min_size=1, max_size=5)
 limits = some.integers(40, 255)
@@ -29,6 +29,17 @@ def test_names_are_the_same_for_the_same_and_differ_for_others(one: list[str], o
 def test_short_names_can_be_read(one: list[str], limit: int) -> None:
     if len(".".join(one)) <= limit:
         assert derived_name(*one, limit=limit) == ".".join(one)
+
+
+@given(one=parts, more=parts, limit=limits)
+def test_all_names_of_a_cluster_begin_alike(one: list[str], more: list[str], limit: int) -> None:
+    assert derived_name(*one, *more, limit=limit).startswith(name_prefix(*one, limit=limit))
+
+
+def test_names_of_another_cluster_begin_differently() -> None:
+    assert not derived_name("recall", "prod-2", "default", "beta", limit=64).startswith(
+        name_prefix("recall", "prod", limit=64)
+    )
 
 
 def test_hyphens_do_not_make_two_instances_one() -> None:

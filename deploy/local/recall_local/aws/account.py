@@ -16,7 +16,10 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import boto3
 from botocore.config import Config
 
+from recall_local.aws.conditions import evaluable
+from recall_local.aws.corrections import KEY_ID_TAG
 from recall_local.aws.emulator import ACCOUNT_ID, ROOT_ACCESS_KEY, ROOT_SECRET_KEY
+from recall_local.aws.tier_trigger import function_name, prepare_trigger, rights
 from recall_local.aws.web_app import Distribution, prepare_web_app
 from recall_local.stack import write_atomically
 from recall_operator.platform import (
@@ -49,7 +52,11 @@ LOAD_BALANCER_ZONE: Final = "Z32O12XQLNTSW2"
 CLOUDFRONT_ZONE: Final = "Z2FDTNDATAQYW2"
 """Route 53 zone of every CloudFront distribution. Source: Route 53 API reference, AliasTarget."""
 
+USER_KEYS_KEY_ID: Final = "00000000-0000-4000-8000-000000000001"
+"""Id of the account's KMS key for users' data keys, as deploy/examples/private.yaml names it."""
+
 _CLUSTER_ROLE: Final = "recall-cluster"
+_TIER_ROLE: Final = "recall-tier"
 _POLICY_NAME: Final = "recall-operator"
 _PASSWORD_LENGTH: Final = 12
 
@@ -99,17 +106,29 @@ def prepare(
     facts = StackFacts(stack_name, endpoint, bedrock_endpoint, edge_port, api_image)
     account = Account(facts)
     pool_id = account.user_pool()
+    account.tier_trigger(pool_id)
     zone_id = account.hosted_zone()
-    distribution = prepare_web_app(account.client, f"recall-{stack_name}-web")
+    distribution = prepare_web_app(
+        account.client,
+        web_bucket(stack_name),
+        apis=f"http://*.{ZONE_NAME}:{edge_port}",
+        sign_in=f"http://auth.{ZONE_NAME}:{edge_port}",
+    )
     account.cluster()
+    account.user_keys_key()
     platform = _platform(facts, pool_id, zone_id, distribution)
     if policy_document is None:
-        from recall_operator.operator_policy import policy_document as operators_own
+        from recall_operator.permissions.operator_policy import policy_document as operators_own
 
         policy_document = operators_own
-    account.operator_role(policy_document(platform))
+    account.operator_role(evaluable(policy_document(platform)))
     account.demo_user(pool_id, demo_user(state_folder))
     return platform
+
+
+def web_bucket(stack_name: str) -> str:
+    """Return the name of the bucket with the web app's files."""
+    return f"recall-{stack_name}-web"
 
 
 def demo_user(state_folder: Path) -> DemoUser:
@@ -182,6 +201,7 @@ class Account:
             "AccountRecoverySetting": {"RecoveryMechanisms": [{"Name": "verified_email", "Priority": 1}]},
             "DeletionProtection": "ACTIVE",
             "UserPoolTier": "ESSENTIALS",
+            "LambdaConfig": {"PreTokenGenerationConfig": {"LambdaVersion": "V2_0", "LambdaArn": self._tier_function}},
         }
         if found:
             pool_id = str(found[0])
@@ -197,6 +217,18 @@ class Account:
         if not self._cognito.describe_user_pool_domain(Domain=name)["DomainDescription"]:
             self._cognito.create_user_pool_domain(Domain=name, UserPoolId=pool_id)
         return pool_id
+
+    @property
+    def _tier_function(self) -> str:
+        return f"arn:aws:lambda:{REGION}:{ACCOUNT_ID}:function:{function_name(self._facts.name)}"
+
+    def tier_trigger(self, pool_id: str) -> None:
+        """Make the function that the pool calls before it makes tokens, with its rights."""
+        self._role(_TIER_ROLE, {"Version": "2012-10-17", "Statement": [_service_may_assume("lambda.amazonaws.com")]})
+        policy = rights(region=REGION, account_id=ACCOUNT_ID, cluster=self._facts.name, pool_id=pool_id)
+        self._iam.put_role_policy(RoleName=_TIER_ROLE, PolicyName=_TIER_ROLE, PolicyDocument=json.dumps(policy))
+        name = function_name(self._facts.name)
+        prepare_trigger(self.client, name, _role_arn(_TIER_ROLE), self._facts.endpoint)
 
     def demo_user(self, pool_id: str, user: DemoUser) -> None:
         """Make the demo user, confirmed, with exactly this password."""
@@ -221,6 +253,16 @@ class Account:
                 return str(zone["Id"]).rpartition("/")[2]
         made = route53.create_hosted_zone(Name=name, CallerReference=f"recall-{self._facts.name}")
         return str(made["HostedZone"]["Id"]).rpartition("/")[2]
+
+    def user_keys_key(self) -> None:
+        """Make the KMS key that wraps users' data keys of instances that want them."""
+        kms = self.client("kms")
+        try:
+            kms.describe_key(KeyId=USER_KEYS_KEY_ID)
+        except kms.exceptions.NotFoundException:
+            kms.create_key(
+                Description="Wraps users' data keys", Tags=[{"TagKey": KEY_ID_TAG, "TagValue": USER_KEYS_KEY_ID}]
+            )
 
     def cluster(self) -> None:
         """Register the cluster with EKS: it is where Pod Identity associations go; nothing runs behind it."""

@@ -1,7 +1,9 @@
 """Runs ministack as the AWS of a stack: `python -m recall_local.aws.emulator --state-folder … --host … --port …`.
 
-It is started here and not by its own command for three things that it lacks: state saved every few seconds (see
-`snapshots`), sessions of assumed roles kept over a restart (pods go on using theirs), and a log of requests by caller.
+It is started here and not by its own command for what it lacks: state saved every few seconds (see `snapshots`),
+sessions of assumed roles kept over a restart (pods go on using theirs), a log of requests by caller, Bedrock's
+rules for guardrails (see `guardrails`), the look of sign-in pages (see `branding`), their sessions (see
+`sign_in_sessions`) and the end of those (see `token_revocation`).
 IAM policies are enforced. The root account's key is `test` with secret `test`.
 """
 
@@ -20,9 +22,16 @@ import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import parse_qs
 
+from recall_local.aws import branding, guardrails, sign_in_sessions, token_revocation
+from recall_local.aws.corrections import (
+    authorize_backups_by_their_arn,
+    compare_keys_with_their_range,
+    let_a_tag_choose_a_key_id,
+    tell_the_encryption_context,
+)
 from recall_local.aws.requests import RequestLog, is_write
 from recall_local.aws.snapshots import Snapshots, restore
 
@@ -44,7 +53,24 @@ _LOGGED_BODY_BYTES = 65_536
 """How much of a body is kept to name the operation: it stands in the form of query protocols, which are short."""
 
 
-def command(state_folder: Path, host: str, port: int, *, region: str, log_folder: Path | None = None) -> list[str]:
+class Tls(NamedTuple):
+    """Where the emulator answers over TLS as well: some policies refuse what comes without it (aws:SecureTransport)."""
+
+    port: int
+    certificate: Path
+    """Key and certificate, PEM."""
+
+
+def command(
+    state_folder: Path,
+    host: str,
+    port: int,
+    *,
+    region: str,
+    log_folder: Path | None = None,
+    save_seconds: float = SAVE_INTERVAL_SECONDS,
+    tls: Tls | None = None,
+) -> list[str]:
     """Return the command that runs the emulator.
 
     Args:
@@ -53,11 +79,15 @@ def command(state_folder: Path, host: str, port: int, *, region: str, log_folder
         port: port to listen on.
         region: region of requests that name none.
         log_folder: where the request log goes; the state folder when None.
+        save_seconds: time between two looks for changes to save; 0 saves only at the end.
+        tls: where it also answers over TLS; nowhere when None.
     """
+    secure = ["--tls-port", str(tls.port), "--tls-certificate", str(tls.certificate)] if tls else []
     return [
         sys.executable, "-m", "recall_local.aws.emulator",
         "--state-folder", str(state_folder), "--log-folder", str(log_folder or state_folder),
-        "--host", host, "--port", str(port), "--region", region,
+        "--host", host, "--port", str(port), "--region", region, "--save-seconds", str(save_seconds),
+        *secure,
     ]  # fmt: skip
 
 
@@ -79,6 +109,9 @@ class Options:
     host: str
     port: int
     region: str
+    save_seconds: float
+    tls_port: int | None
+    tls_certificate: Path | None
 
     @property
     def live_folder(self) -> Path:
@@ -102,6 +135,8 @@ class Options:
             "GATEWAY_PORT": str(self.port),
             "IOT_MTLS_ENABLED": "0",
             "MINISTACK_ACCOUNT_ID": ACCOUNT_ID,
+            # A trigger that fails refuses the sign-in, as on AWS.
+            "MINISTACK_COGNITO_PRETOKEN_STRICT": "1",
             # Of the names that it treats as its own, `localhost` would turn our `*.recall.localhost` into S3 buckets.
             "MINISTACK_HOST": "aws.recall.internal",
             "MINISTACK_REGION": self.region,
@@ -120,6 +155,10 @@ class Emulator:
         """Import ministack: its environment must be set by now."""
         from ministack import app
 
+        guardrails.install()
+        branding.install()
+        sign_in_sessions.install()
+        token_revocation.install()
         self._app = app
         self._log = log
         self._changed = changed
@@ -284,21 +323,28 @@ async def serve(options: Options) -> None:
     from ministack import app
 
     restore_sessions()
+    authorize_backups_by_their_arn()
+    tell_the_encryption_context()
+    let_a_tag_choose_a_key_id()
+    compare_keys_with_their_range()
     snapshots = Snapshots(
         options.snapshot_folder,
         lambda into: save_all_services(options.live_folder, into),
-        interval=SAVE_INTERVAL_SECONDS,
+        interval=options.save_seconds,
     )
     emulator = Emulator(RequestLog(options.log_folder / REQUEST_LOG_NAME), snapshots.mark_changed)
     config = Config()
     config.bind = [f"{options.host}:{options.port}"]
+    if options.tls_port:
+        config.bind, config.insecure_bind = [f"{options.host}:{options.tls_port}"], config.bind
+        config.certfile = config.keyfile = str(options.tls_certificate)
     config.keep_alive_timeout = 75
     config.graceful_timeout = 3
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    saving = asyncio.create_task(snapshots.run())
+    saving = asyncio.create_task(snapshots.run() if options.save_seconds else stop.wait())
 
     async def stopped() -> None:
         await stop.wait()
@@ -318,6 +364,9 @@ def main() -> None:
     parser.add_argument("--host", required=True)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--region", default="eu-west-1")
+    parser.add_argument("--save-seconds", type=float, default=SAVE_INTERVAL_SECONDS)
+    parser.add_argument("--tls-port", type=int)
+    parser.add_argument("--tls-certificate", type=Path)
     options = Options(**vars(parser.parse_args()))
     os.environ.update(options.environment())
     # Clients inside ministack must reach ministack, whatever the shell says.

@@ -38,6 +38,7 @@ class BuiltIn:
         produced: list[str] = []
         stop_reason = "end_turn"
         left = conversation.max_tokens
+        stops = conversation.stop_sequences
         for item in self.answer(conversation):
             if not isinstance(item, Text):
                 yield item
@@ -48,8 +49,16 @@ class BuiltIn:
                     stop_reason = "max_tokens"
                     break
                 await asyncio.sleep(self._word_delay)
+                said = "".join(produced)
+                stop = min((place for text in stops if (place := (said + word).find(text)) >= 0), default=-1)
+                if stop >= 0:
+                    stop_reason = "stop_sequence"
+                    word = (said + word)[len(said) : stop]
                 produced.append(word)
-                yield Text(word)
+                if word:
+                    yield Text(word)
+                if stop >= 0:
+                    break
             if stop_reason != "end_turn":
                 break
         tokens = self._language.count_tokens

@@ -21,9 +21,10 @@ class Fault(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    kind: Literal["error", "stream-error", "hold", "cut", "no-metadata", "delay"]
+    kind: Literal["error", "stream-error", "hold", "cut", "no-metadata", "delay", "guardrail"]
     """`error`: refuse with `code`; `stream-error`: an exception frame; `hold`: silence until disarmed; `cut`: drop the
-    connection; `no-metadata`: end without the last event; `delay`: wait `seconds` before answering."""
+    connection; `no-metadata`: end without the last event; `delay`: wait `seconds` before answering; `guardrail`: end as
+    an answer that the guardrail stepped into."""
     code: Literal[tuple(STATUS)] = "ThrottlingException"  # type: ignore[valid-type]
     after: Annotated[int, Field(ge=0)] = 1
     """Events of a stream that go out before it happens."""

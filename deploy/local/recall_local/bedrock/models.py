@@ -1,4 +1,4 @@
-"""The models that this emulator answers for, by the ids that Bedrock gives them in eu-west-1.
+"""The models that this emulator answers for, by the ids that Bedrock gives them in Europe and the United States.
 
 All chat models are answered by the same built-in model (or the configured server); what differs by id is what the
 caller must do right: use an inference profile where Bedrock demands one, send search results only to models that cite.
@@ -12,10 +12,14 @@ from typing import Final
 
 from recall_local.bedrock.errors import invalid
 
-EUROPEAN_REGIONS: Final = ("eu-central-1", "eu-north-1", "eu-south-1", "eu-south-2", "eu-west-1", "eu-west-3")
-"""Where an `eu.` inference profile may run a prompt. Source: Bedrock user guide, supported inference profiles."""
+_GEOGRAPHIES: Final = {
+    "eu": ("eu-central-1", "eu-north-1", "eu-south-1", "eu-south-2", "eu-west-1", "eu-west-3"),
+    "us": ("us-east-1", "us-east-2", "us-west-2"),
+}
+"""From where an inference profile of a geography may be called, and where it may run a prompt.
 
-_GEOGRAPHIES: Final = ("eu", "global")
+Source: Bedrock user guide, "Supported Regions and models for inference profiles".
+"""
 _ARN: Final = re.compile(r"arn:aws:bedrock:[a-z0-9-]*:\d*:(?:foundation-model|inference-profile)/(?P<id>.+)")
 
 
@@ -60,13 +64,13 @@ class Invocation:
         """
         if self.profile is None:
             return [f"arn:aws:bedrock:{region}::foundation-model/{self.model.id}"]
-        regions = (region, "") if self.profile.startswith("global.") else EUROPEAN_REGIONS
+        regions = _GEOGRAPHIES.get(self.profile.partition(".")[0], (region, ""))  # else a global one
         models = [f"arn:aws:bedrock:{where}::foundation-model/{self.model.id}" for where in regions]
         return [f"arn:aws:bedrock:{region}:{account}:inference-profile/{self.profile}", *models]
 
 
-def find(model_id: str) -> Invocation:
-    """Return what `model_id` (an id or an ARN, of a model or an inference profile) names.
+def find(model_id: str, region: str) -> Invocation:
+    """Return what `model_id` (an id or an ARN, of a model or an inference profile) names in `region`.
 
     Raises:
         BedrockError: ValidationException, as Bedrock answers unknown ids and models that need a profile.
@@ -74,7 +78,8 @@ def find(model_id: str) -> Invocation:
     matched = _ARN.fullmatch(model_id)
     name = matched["id"] if matched else model_id
     geography, _, rest = name.partition(".")
-    if geography in _GEOGRAPHIES and rest in MODELS and not MODELS[rest].embeds:
+    reachable = geography == "global" or region in _GEOGRAPHIES.get(geography, ())
+    if reachable and rest in MODELS and not MODELS[rest].embeds:
         return Invocation(MODELS[rest], name)
     if name not in MODELS:
         raise invalid("The provided model identifier is invalid.")

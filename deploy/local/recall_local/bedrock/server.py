@@ -39,7 +39,8 @@ if TYPE_CHECKING:
 REQUEST_LOG_NAME: Final = "bedrock-requests.jsonl"
 _HEALTH_PATH: Final = "/_health"
 _LARGEST_BODY: Final = 25 * 1024 * 1024
-_ACCESS_KEY: Final = re.compile(r"Credential=([^/,\s]+)/")
+_CREDENTIAL: Final = re.compile(r"Credential=(?P<key>[^/,\s]+)/\d{8}/(?P<region>[a-z0-9-]+)/")
+"""Source: IAM User Guide, "Elements of an AWS API request signature": the scope of a credential."""
 _EXCEPTION_EVENTS: Final = {
     code: code[0].lower() + code[1:]
     for code in (
@@ -62,6 +63,7 @@ class Options:
     authorizer: str | None = None
     """Address of the emulated AWS whose IAM decides; everybody may do everything when None."""
     region: str = "eu-west-1"
+    """Region of requests that are not signed; the others are asked in the region that they are signed for."""
     model_server: ModelServer | None = None
 
 
@@ -106,6 +108,7 @@ class Record:
     operation: str
     model: str
     access_key: str
+    region: str
     caller: str = ""
     status: int = 200
     outcome: str = "complete"
@@ -122,7 +125,10 @@ class Record:
 class Bedrock:
     """The routes."""
 
-    def __init__(self, generator: Generator, language: Language, authorization: Authorization, log: RequestLog) -> None:
+    def __init__(
+        self, generator: Generator, language: Language, authorization: Authorization, log: RequestLog, region: str
+    ) -> None:
+        self._region = region
         self._generator = generator
         self._language = language
         self._authorization = authorization
@@ -160,6 +166,8 @@ class Bedrock:
                     async for name, content in _events(first, items, record):
                         if fault is not None and not await _go_on(fault, name, record, request, released):
                             return response
+                        if fault is not None and fault.kind == "guardrail" and name == "messageStop":
+                            content = {"stopReason": "guardrail_intervened"}
                         await response.write(eventstream.event(name, content))
                         record.events += 1
                 except BedrockError as error:
@@ -208,11 +216,12 @@ class Bedrock:
         Raises:
             web.HTTPException: the request is refused, in Bedrock's form.
         """
-        key = _ACCESS_KEY.search(request.headers.get("authorization", ""))
-        record = Record(operation, request.match_info["model"], key[1] if key else "")
+        signed = _CREDENTIAL.search(request.headers.get("authorization", ""))
+        key, region = (signed["key"], signed["region"]) if signed else ("", self._region)
+        record = Record(operation, request.match_info["model"], key, region)
         try:
-            invocation = find(record.model)
-            record.caller = await self._authorization.check(request, operation, invocation)
+            invocation = find(record.model, region)
+            record.caller = await self._authorization.check(request, operation, invocation, region)
             try:
                 fault = self._faults.take(operation, request.headers.get(HEADER))
             except pydantic.ValidationError as error:
@@ -231,8 +240,8 @@ class Bedrock:
         finally:
             self._log.write(
                 service="bedrock", operation=operation, write=False, model=record.model, access_key=record.access_key,
-                caller=record.caller, status=record.status, outcome=record.outcome, events=record.events,
-                answered_by=self._generator.name, milliseconds=record.milliseconds,
+                region=record.region, caller=record.caller, status=record.status, outcome=record.outcome,
+                events=record.events, answered_by=self._generator.name, milliseconds=record.milliseconds,
             )  # fmt: skip
 
 
@@ -302,8 +311,9 @@ async def serve(options: Options) -> None:
         generator: Generator = (
             Proxy(options.model_server, session) if options.model_server else BuiltIn(language, options.word_delay)
         )
-        authorization = Authorization(options.authorizer, session, options.region)
-        bedrock = Bedrock(generator, language, authorization, RequestLog(options.log_folder / REQUEST_LOG_NAME))
+        authorization = Authorization(options.authorizer, session)
+        log = RequestLog(options.log_folder / REQUEST_LOG_NAME)
+        bedrock = Bedrock(generator, language, authorization, log, options.region)
         application = web.Application(client_max_size=_LARGEST_BODY)
         application.add_routes(bedrock.routes())
         await run_until_stopped(application, options.host, options.port)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
 import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,11 +13,12 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 from playwright.sync_api import sync_playwright
 
 from recall_local import loopback
+from recall_local.packages import CHROMIUM_VARIABLE
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-CHROMIUM = "/usr/bin/chromium"
+CHROMIUM = os.environ.get(CHROMIUM_VARIABLE, "/usr/bin/chromium")
 CHROMIUM_ARGUMENTS = (
     "--no-sandbox",  # the stack runs as root, where Chromium refuses its sandbox
     "--disable-gpu",

@@ -1,0 +1,1 @@
+"""Memories for programs that speak the Model Context Protocol: four tools over the services that are there."""

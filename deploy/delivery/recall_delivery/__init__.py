@@ -1,0 +1,1 @@
+"""What a delivery does beside building: files into the web app's bucket, a release's version and notes."""

@@ -1,0 +1,1 @@
+"""The operator's own rights, the boundary of those it gives, and the page that lists both."""

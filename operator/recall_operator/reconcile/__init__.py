@@ -1,0 +1,1 @@
+"""From an event to a status: watches, the queue, one pass, and what it reports."""

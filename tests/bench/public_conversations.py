@@ -1,0 +1,119 @@
+"""Public conversations as labelled files for `python -m recall_api.search.evaluate`; none are in this repository.
+
+    python -m tests.bench.public_conversations locomo FOLDER/data/locomo10.json [--speakers] [--half 1|2] > FILE.jsonl
+    python -m tests.bench.public_conversations beam FOLDER/chats/100K [--speaker user] [--half 1|2] > FILE.jsonl
+
+LoCoMo (github.com/snap-research/LoCoMo; Maharana et al., ACL 2024): ten conversations of two people over months, a
+memory each turn, labelled by the turns that the answer rests on. BEAM (github.com/mohammadtavakoli78/BEAM; Tavakoli et
+al., 2025): one person's conversations with an assistant, a memory each message of either.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+UNANSWERABLE: Final = 5
+"""LoCoMo's category of questions that nothing answers."""
+ASKED_OF_BEAM: Final = (
+    "information_extraction",
+    "knowledge_update",
+    "multi_session_reasoning",
+    "temporal_reasoning",
+    "contradiction_resolution",
+)
+"""BEAM's kinds that are answered by what was said, not by everything (summaries) or nothing (abstention)."""
+_TURN: Final = re.compile(r"D\d+:\d+")
+_BEAM_MARK: Final = re.compile(r"\s*->->.*$", re.DOTALL)
+"""BEAM ends messages with the number of the plan's item that they were written for."""
+
+
+def locomo(path: Path, *, speakers: bool, speaker: str | None = None) -> Iterator[dict[str, Any]]:
+    """Yield LoCoMo's conversations as labelled users."""
+    for sample in json.loads(path.read_text(encoding="utf-8")):
+        memories = list(_locomo_turns(sample["conversation"], speakers=speakers, speaker=speaker))
+        known = {memory["id"] for memory in memories}
+        questions = []
+        for asked in sample["qa"]:
+            relevant = sorted(known.intersection(_TURN.findall(" ".join(asked["evidence"]))))
+            if relevant and asked["category"] != UNANSWERABLE:
+                questions.append({"text": asked["question"], "relevant": relevant})
+        yield {"user": sample["sample_id"], "memories": memories, "questions": questions}
+
+
+def _locomo_turns(conversation: dict[str, Any], *, speakers: bool, speaker: str | None) -> Iterator[dict[str, Any]]:
+    for name, turns in conversation.items():
+        if isinstance(turns, list):
+            at = datetime.strptime(conversation[f"{name}_date_time"], "%I:%M %p on %d %B, %Y").replace(tzinfo=UTC)
+            for turn in (turn for turn in turns if speaker in {None, turn["speaker"]}):
+                text = f"{turn['speaker']}: {turn['text']}" if speakers else turn["text"]
+                yield {"id": turn["dia_id"], "text": text, "occurred_at": at.isoformat()}
+
+
+def beam(folder: Path, *, speakers: bool, speaker: str | None = None) -> Iterator[dict[str, Any]]:
+    """Yield BEAM's conversations of one size as labelled users."""
+    for chat in sorted((path for path in folder.iterdir() if path.is_dir()), key=lambda path: int(path.name)):
+        told = chat / "chat_trunecated.json"  # theirs: what is asked about, where a conversation was cut to its size
+        text = (told if told.exists() else chat / "chat.json").read_text(encoding="utf-8")
+        memories = list(_beam_messages(json.loads(text), speakers=speakers, speaker=speaker))
+        known = {memory["id"] for memory in memories}
+        questions = []
+        probing = json.loads((chat / "probing_questions" / "probing_questions.json").read_text(encoding="utf-8"))
+        for kind in ASKED_OF_BEAM:
+            for asked in probing.get(kind, []):
+                relevant = sorted(known.intersection(map(str, _numbers(asked.get("source_chat_ids")))))
+                if relevant:
+                    questions.append({"text": asked["question"], "relevant": relevant})
+        yield {"user": f"beam-{chat.name}", "memories": memories, "questions": questions}
+
+
+def _beam_messages(batches: list[dict[str, Any]], *, speakers: bool, speaker: str | None) -> Iterator[dict[str, Any]]:
+    at: datetime | None = None
+    for batch in batches:
+        for message in (message for turn in batch["turns"] for message in turn):
+            if anchor := message.get("time_anchor"):
+                at = datetime.strptime(anchor, "%B-%d-%Y").replace(tzinfo=UTC)
+            if speaker not in {None, message["role"]}:
+                continue
+            said = _BEAM_MARK.sub("", message["content"])
+            text = f"{message['role']}: {said}" if speakers else said
+            yield {"id": str(message["id"]), "text": text, "occurred_at": at.isoformat() if at else None}
+
+
+def _numbers(value: object) -> Iterator[int]:
+    """Yield the numbers of BEAM's labels: a list, or lists by what they are evidence of."""
+    if isinstance(value, int):
+        yield value
+    elif isinstance(value, list | dict):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _numbers(inner)
+
+
+def main() -> None:
+    """Write one set's lines."""
+    parser = argparse.ArgumentParser(prog="tests.bench.public_conversations", description="Convert public data.")
+    parser.add_argument("set", choices=("locomo", "beam"))
+    parser.add_argument("path", type=Path, help="locomo10.json, or BEAM's folder of one size")
+    parser.add_argument("--speakers", action="store_true", help="begin each memory with who said it")
+    parser.add_argument(
+        "--half", type=int, choices=(1, 2), help="every other conversation, from the first or second on"
+    )
+    parser.add_argument("--speaker", help="keep only what this one said, such as BEAM's user")
+    arguments = parser.parse_args()
+    convert = {"locomo": locomo, "beam": beam}[arguments.set]
+    users = convert(arguments.path, speakers=arguments.speakers, speaker=arguments.speaker)
+    for number, user in enumerate(users):
+        if arguments.half in {None, number % 2 + 1}:
+            sys.stdout.write(json.dumps(user, ensure_ascii=False) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Figures of the web app in a browser, each in a key of its own in `build/bench/web.json`."""
