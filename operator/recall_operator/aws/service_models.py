@@ -21,8 +21,11 @@ _WORDS: Final = "documentation"
 
 
 def _without_words(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return one object of a description; a member that is itself called `documentation` is no text and stays."""
-    return {key: value for key, value in pairs if key != _WORDS or not isinstance(value, str)}
+    """Return one object of a description with its documentation empty, for some of botocore insists on the key.
+
+    A member that is itself called `documentation` is no text and stays.
+    """
+    return {key: "" if key == _WORDS and isinstance(value, str) else value for key, value in pairs}
 
 
 class _WordlessFiles(JSONFileLoader):
