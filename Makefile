@@ -140,8 +140,8 @@ format: $(INSTALLED) ## Rewrite the sources in the project's format
 	@$(BIN)/ruff check --fix
 
 .PHONY: crds
-crds: $(INSTALLED) ## Write crds/ anew from the models
-	@$(BIN)/python -m recall_operator.models.crd crds
+crds: $(INSTALLED) ## Write crds/, and the chart's copy of it, anew from the models
+	@$(BIN)/python -m recall_operator.models.crd crds deploy/chart/crds
 
 .PHONY: permissions
 permissions: $(INSTALLED) ## Write docs/reference/permissions.md anew from policies, contract and chart

@@ -231,11 +231,12 @@ def document(resource: Resource = INSTANCES) -> str:
     return head + yaml.dump(custom_resource_definition(resource), Dumper=_Plain, sort_keys=False, width=120)
 
 
-def main(folder: Path) -> None:
-    """Write the CRDs of all resources into `folder`."""
-    for resource in RESOURCES:
-        (folder / resource.file_name).write_text(document(resource))
+def main(*folders: Path) -> None:
+    """Write the CRDs of all resources into each folder."""
+    for folder in folders:
+        for resource in RESOURCES:
+            (folder / resource.file_name).write_text(document(resource))
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(*map(Path, sys.argv[1:]))
