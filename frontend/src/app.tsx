@@ -16,7 +16,7 @@ import { MemoriesPage } from "./memories/memories-page";
 import { OutboxProvider } from "./remember/outbox-context";
 import { ServicesContext, type Services } from "./services";
 import { Loading } from "./ui/loading";
-import { Toasts } from "./ui/toasts";
+import { ToastGate } from "./ui/toast-gate";
 
 const DeletedPage = lazy(() => import("./memories/deleted-page"));
 const ImportPage = lazyWithWords("import", () => import("./remember/import-page"));
@@ -58,7 +58,7 @@ export function App({ services, queries }: { services: Services; queries: QueryC
               </Shell>
             </OutboxProvider>
           </Gate>
-          <Toasts />
+          <ToastGate />
         </QueryClientProvider>
       </AuthProvider>
     </ServicesContext>

@@ -10,7 +10,7 @@ from recall_infra.rights import say
 from recall_infra.stacks.cluster import CLUSTER_POLICIES, NODE_POLICIES
 
 if TYPE_CHECKING:
-    from recall_infra.app import Stacks
+    from recall_infra.stacks.all_stacks import Stacks
 
 
 def acknowledge(stacks: Stacks) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import aws_cdk as cdk
@@ -11,8 +10,8 @@ from aws_cdk import Validations
 from cdk_nag import AwsSolutionsChecks
 
 from recall_infra import acknowledged
-from recall_infra.cli import environment_path
-from recall_infra.environment import Environment, KnobError
+from recall_infra.environment import Environment, KnobError, environment_path
+from recall_infra.stacks.all_stacks import Stacks
 from recall_infra.stacks.cluster import Cluster
 from recall_infra.stacks.cost import Cost
 from recall_infra.stacks.delivery import Delivery
@@ -27,10 +26,8 @@ from recall_infra.stacks.registry import Registry
 from recall_infra.stacks.web import Web
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
-
-    from recall_infra.stacks.base import RecallStack
 
 CONTEXT: Final[Mapping[str, Any]] = {
     "aws:cdk:enable-path-metadata": False,
@@ -45,29 +42,6 @@ CONTEXT: Final[Mapping[str, Any]] = {
     "@aws-cdk/customresources:installLatestAwsSdkDefault": False,
 }
 """CDK's feature flags that change what is made; fixed here, so that every way of synthesising gives the same."""
-
-
-@dataclass(frozen=True)
-class Stacks:
-    """Everything of one environment."""
-
-    network: Network
-    cluster: Cluster
-    external_dns: ExternalDns | None
-    registry: Registry
-    dns: Dns
-    edge: Edge
-    identity: Identity
-    web: Web
-    operator_rights: OperatorRights
-    delivery: Delivery | None
-    keys: Keys | None
-    cost: Cost
-
-    def __iter__(self) -> Iterator[RecallStack]:
-        """Go through the stacks that are there."""
-        found: list[RecallStack | None] = list(vars(self).values())
-        yield from (stack for stack in found if stack is not None)
 
 
 def build(app: cdk.App, environment: Environment) -> Stacks:

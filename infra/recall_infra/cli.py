@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import yaml
 from pydantic import ValidationError
 
-from recall_infra.environment import Environment, KnobError
+from recall_infra.environment import Environment, KnobError, environment_path
 from recall_infra.names import parameter_names
 from recall_operator.platform import Platform
 
@@ -21,13 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 FOLDER: Final = Path(__file__).parents[1]
-ENVIRONMENTS: Final = FOLDER / "environments"
 CDK: Final = FOLDER / "node_modules" / "aws-cdk" / "bin" / "cdk"
-
-
-def environment_path(name: str) -> Path:
-    """Return the file of an environment: a name in infra/environments, or a path."""
-    return Path(name) if name.endswith((".yaml", ".yml")) else ENVIRONMENTS / f"{name}.yaml"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, Self, get_args
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -11,8 +12,7 @@ from pydantic.alias_generators import to_camel
 
 from recall_infra.regions import LOAD_BALANCER_ZONES
 
-if TYPE_CHECKING:
-    from pathlib import Path
+ENVIRONMENTS: Final = Path(__file__).parents[1] / "environments"
 
 
 class KnobError(Exception):
@@ -379,6 +379,11 @@ class Environment(Knobs):
             raise KnobError(f"{path} is not YAML: {error}") from error
         except ValidationError as error:
             raise KnobError("\n".join(f"{path}: {line}" for line in _problems(error))) from error
+
+
+def environment_path(name: str) -> Path:
+    """Return the file of an environment: a name in infra/environments, or a path."""
+    return Path(name) if name.endswith((".yaml", ".yml")) else ENVIRONMENTS / f"{name}.yaml"
 
 
 def _problems(error: ValidationError) -> list[str]:

@@ -81,12 +81,12 @@ class RunningStack:
 
     def api(self, hostname: str, tokens: Tokens | None = None) -> MemoryApi:
         """Return the API of the instance at `hostname`."""
-        return MemoryApi(lifecycle.origin(self.stack, f"api.{hostname}"), tokens)
+        return MemoryApi(self.stack.origin(f"api.{hostname}"), tokens)
 
     def sign_in(self, hostname: str, email: str, password: str) -> Tokens:
         """Sign in on the hosted page, with Chromium."""
         with self.api(hostname) as anonymous:
-            page = anonymous.sign_in_page(f"{lifecycle.origin(self.stack, hostname)}/callback")
+            page = anonymous.sign_in_page(f"{self.stack.origin(hostname)}/callback")
         return sign_in(page, email, password)
 
     def new_user(self, email: str, password: str) -> None:

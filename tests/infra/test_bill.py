@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recall_infra import bill
-from recall_infra.cli import environment_path, main
-from recall_infra.environment import Environment
-from recall_infra.firewall import RULE_COUNT, FirewallScope
+from recall_infra.cli import main
+from recall_infra.environment import Environment, environment_path
 from recall_infra.priced import FREE, PRICES_OF
+from recall_infra.stacks.firewall import RULE_COUNT, FirewallScope
 from recall_operator.costs import AccountPrices, Prices, PriceTable, read_prices
 from tests.infra.conftest import ENVIRONMENTS
 

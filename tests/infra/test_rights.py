@@ -6,8 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from recall_infra.cli import environment_path
-from recall_infra.environment import Environment
+from recall_infra.environment import Environment, environment_path
 from recall_infra.rights import WILDCARD_REASONS
 from recall_operator.permissions.access_boundary import boundary_document
 from recall_operator.permissions.operator_policy import policy_document

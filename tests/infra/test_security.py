@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from recall_infra.cli import environment_path
-from recall_infra.environment import Environment
+from recall_infra.environment import Environment, environment_path
 from tests.infra.conftest import FOLDER
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from recall_local.cluster.kind import docker_answers
+from recall_local.docker import docker_answers
 from recall_local.stack import locked
 
 if TYPE_CHECKING:

@@ -23,8 +23,8 @@ from recall_local import edge, images, loopback, packages, pod_identity, process
 from recall_local.aws import account, emulator
 from recall_local.bedrock import server as bedrock
 from recall_local.cluster.choose import choose
-from recall_local.cluster.kind import docker_answers
 from recall_local.demo.tour import Tour
+from recall_local.docker import docker_answers
 from recall_local.kubectl import Kubectl
 from recall_local.steps import Steps, explain
 
@@ -42,11 +42,6 @@ OPERATOR_NAMESPACE = "recall-system"
 AWS_PORT = 4566
 BEDROCK_PORT = 4567
 READY_SECONDS = 180
-
-
-def origin(stack: Stack, hostname: str) -> str:
-    """Return the origin by which a browser on this machine opens `hostname`."""
-    return f"http://{hostname}:{stack.edge_port}"
 
 
 def aws_endpoint(cluster: Cluster) -> str:
@@ -123,7 +118,7 @@ def up(stack: Stack, *, resync_seconds: int | None = None) -> None:
         kubectl.apply(EXAMPLES / "beta.yaml")
         kubectl.wait("recallinstance/beta", until="condition=Ready", seconds=READY_SECONDS)
         # After a restart the condition may still be that of the run before: what counts is that the API answers.
-        api = origin(stack, "api.beta.recall.localhost")
+        api = stack.origin("api.beta.recall.localhost")
         processes.wait_until(lambda: _answers(api), READY_SECONDS, f"an answer from {api}", (stack, "edge"))
         report("Ready, and its API answers")
     _say_what_to_try(steps, stack, cluster)
@@ -138,7 +133,7 @@ def publish_web_app(stack: Stack) -> None:
     steps = Steps()
     with steps.step("web app", remedy="see the build's words above; is the stack up? (make up)") as report:
         _publish(stack, choose(stack), web_build.build(stack.cache, report))
-        report(f"published at {origin(stack, 'beta.recall.localhost')}")
+        report(f"published at {stack.origin('beta.recall.localhost')}")
 
 
 def _publish(stack: Stack, cluster: Cluster, built: Path) -> None:
@@ -233,8 +228,8 @@ def _say_what_to_try(steps: Steps, stack: Stack, cluster: Cluster) -> None:
         f"""
 Recall is up after {steps.seconds:.0f} s.
 
-  the API        {origin(stack, "api.beta.recall.localhost")}/docs
-  the web app    {origin(stack, "beta.recall.localhost")}
+  the API        {stack.origin("api.beta.recall.localhost")}/docs
+  the web app    {stack.origin("beta.recall.localhost")}
   sign in as     {email}   password: {password}
 
   try            make demo                          a tour: sign in, remember, ask, hibernate, delete
@@ -334,7 +329,7 @@ def demo(stack: Stack) -> None:
         kubectl=kubectl,
         examples=EXAMPLES,
         aws_endpoint=aws_endpoint(cluster),
-        origin=lambda hostname: origin(stack, hostname),
+        origin=stack.origin,
         email=user.email,
         password=user.password,
     )

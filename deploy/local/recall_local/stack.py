@@ -76,6 +76,10 @@ class Stack:
         """Administrator's kubeconfig of the stack's cluster."""
         return self.state / "kubeconfig"
 
+    def origin(self, hostname: str) -> str:
+        """Return the origin by which a browser on this machine opens `hostname`."""
+        return f"http://{hostname}:{self.edge_port}"
+
     @classmethod
     def open(cls, name: str) -> Stack:
         """Return the stack called `name`; the first time, give it an index and a port and make its folders.

@@ -7,12 +7,17 @@ import { ProblemError } from "../api/problems";
 import { Failure } from "../ui/failure";
 import { Loading } from "../ui/loading";
 import { split } from "./characters";
-import type { CiteProps } from "./cite";
 import styles from "./cite.module.css";
 import type { Citation } from "./exchange";
 import { useMemory } from "./use-memory";
 
 type Memory = Schema["MemoryView"];
+
+export interface CiteProps {
+  citation: Citation;
+  /** The memory as the model was given it, where that is known. */
+  memory?: Memory;
+}
 
 /** The number with the memory behind it; opens with its first press. */
 export default function CitePopover({ citation, memory }: CiteProps) {

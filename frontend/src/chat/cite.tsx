@@ -2,18 +2,11 @@
 
 import { lazy } from "react";
 import { useTranslation } from "react-i18next";
-import type { Schema } from "../api/client";
 import { OnDemand } from "../ui/on-demand";
 import styles from "./cite.module.css";
-import type { Citation } from "./exchange";
+import type { CiteProps } from "./cite-popover";
 
 const CitePopover = lazy(() => import("./cite-popover"));
-
-export interface CiteProps {
-  citation: Citation;
-  /** The memory as the model was given it, where that is known. */
-  memory?: Schema["MemoryView"];
-}
 
 export function Cite(props: CiteProps) {
   const { t } = useTranslation();

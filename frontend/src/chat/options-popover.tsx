@@ -5,9 +5,14 @@ import { useServices } from "../services";
 import { Failure } from "../ui/failure";
 import { money } from "../ui/money";
 import { modelName, modelsQuery, ordinaryCost } from "./models";
-import type { OptionsProps } from "./options";
 import styles from "./options.module.css";
 import { OptionsLabel } from "./options-label";
+import type { Choice } from "./talks";
+
+export interface OptionsProps {
+  choice: Choice;
+  onChange: (choice: Choice) => void;
+}
 
 /** The button with what there is to choose; opens with its first press. */
 export default function OptionsPopover({ choice, onChange }: OptionsProps) {

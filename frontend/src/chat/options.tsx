@@ -4,14 +4,9 @@ import { lazy } from "react";
 import { OnDemand } from "../ui/on-demand";
 import styles from "./options.module.css";
 import { OptionsLabel } from "./options-label";
-import type { Choice } from "./talks";
+import type { OptionsProps } from "./options-popover";
 
 const OptionsPopover = lazy(() => import("./options-popover"));
-
-export interface OptionsProps {
-  choice: Choice;
-  onChange: (choice: Choice) => void;
-}
 
 export function Options({ choice, onChange }: OptionsProps) {
   return (

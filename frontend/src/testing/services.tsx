@@ -9,7 +9,7 @@ import { authorizedFetch, createApi, type TokenSource } from "../api/client";
 import type { Session } from "../auth/session";
 import type { Configuration } from "../configuration";
 import { ServicesContext, type Services } from "../services";
-import { Toasts } from "../ui/toasts";
+import { ToastGate } from "../ui/toast-gate";
 
 export const CONFIGURATION: Configuration = {
   signInUrl: "https://auth.example.org",
@@ -73,7 +73,7 @@ export function show(
         <Router hook={location.hook} searchHook={location.searchHook}>
           {screen}
         </Router>
-        <Toasts />
+        <ToastGate />
       </QueryClientProvider>
     </ServicesContext>,
   );

@@ -1,18 +1,12 @@
 import { Suspense, useState } from "react";
 import { lazyWithWords } from "../i18n";
+import { hasEnded } from "./ended";
 
 const Tour = lazyWithWords("tour", () => import("./tour"));
 
-const ENDED = "recall.tour";
-
-/** Remember in this browser that the tour need not be shown any more. */
-export function endTour(storage: Storage): void {
-  storage.setItem(ENDED, "ended");
-}
-
 /** The tour, until it was gone through or skipped. */
 export function TourGate() {
-  const [wanted, setWanted] = useState(() => localStorage.getItem(ENDED) === null);
+  const [wanted, setWanted] = useState(() => !hasEnded(localStorage));
   if (!wanted) return null;
   return (
     <Suspense fallback={null}>

@@ -8,8 +8,8 @@ import { Link } from "wouter";
 import { data } from "../api/client";
 import { useServices } from "../services";
 import { Button, IconButton } from "../ui/button";
+import { endTour } from "./ended";
 import styles from "./tour.module.css";
-import { endTour } from "./tour-gate";
 
 const STEPS = [
   { name: "remember", icon: BookHeart, href: null },

@@ -11,9 +11,9 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 
 from recall_infra.environment import AccessEntryKnobs
-from recall_infra.firewall import FirewallScope, web_acl
 from recall_infra.names import delivery_role_name
 from recall_infra.stacks.base import Part, RecallStack
+from recall_infra.stacks.firewall import FirewallScope, web_acl
 
 if TYPE_CHECKING:
     from constructs import Construct

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 from aws_cdk import aws_certificatemanager as acm
 
-from recall_infra.firewall import FirewallScope, web_acl
 from recall_infra.stacks.base import Part, RecallStack
+from recall_infra.stacks.firewall import FirewallScope, web_acl
 
 if TYPE_CHECKING:
     from constructs import Construct

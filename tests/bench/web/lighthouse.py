@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from recall_local import lifecycle, web_build
+from recall_local import web_build
 from recall_local.demo.sign_in import CHROMIUM, CHROMIUM_ARGUMENTS
 from recall_local.stack import Stack
 from recall_local.web_build import FRONTEND
@@ -88,7 +88,7 @@ def chromium(*arguments: str) -> str:
 def main() -> None:
     """Measure and write."""
     stack = Stack.open(os.environ.get("RECALL_STACK", "recall"))
-    origin = lifecycle.origin(stack, HOST)
+    origin = stack.origin(HOST)
     app = web_build.build(stack.cache, print)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)

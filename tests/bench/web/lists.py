@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from recall_local import lifecycle, web_build
+from recall_local import web_build
 from recall_local.stack import Stack
 from tests.bench.web.figures import keep
 from tests.bench.web.people import HOST, YEAR, browser_on, enter, planted
@@ -222,7 +222,7 @@ def typing_and_saving(browser: Browser, origin: str, person: Person) -> tuple[di
 def main() -> None:
     """Measure and write."""
     stack = Stack.open(os.environ.get("RECALL_STACK", "recall"))
-    origin = lifecycle.origin(stack, HOST)
+    origin = stack.origin(HOST)
     some = planted(stack, SOME, print)
     long = some if "--quick" in sys.argv else planted(stack, LONG, print)
     with browser_on(origin, web_build.build(stack.cache, print)) as browser:

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import sync_playwright
 
-from recall_local import lifecycle, web_build
+from recall_local import web_build
 from recall_local.demo.sign_in import CHROMIUM, CHROMIUM_ARGUMENTS
 from recall_local.stack import Stack
 from tests.bench.web.figures import keep
@@ -111,7 +111,7 @@ def summary(runs: list[dict[str, float]]) -> dict[str, float]:
 def main() -> None:
     """Measure and write."""
     stack = Stack.open(os.environ.get("RECALL_STACK", "recall"))
-    figures = measure(lifecycle.origin(stack, HOST), web_build.build(stack.cache, print), stack)
+    figures = measure(stack.origin(HOST), web_build.build(stack.cache, print), stack)
     keep("lighthouse_signed_in", {**figures, "runs": RUNS})
     print(json.dumps(figures, indent=2))
 

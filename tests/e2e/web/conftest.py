@@ -47,7 +47,7 @@ class Person:
 @pytest.fixture(scope="session")
 def origin(recall: RunningStack) -> str:
     """Where the web app is."""
-    return lifecycle.origin(recall.stack, HOST)
+    return recall.stack.origin(HOST)
 
 
 @pytest.fixture(scope="session")

@@ -6,8 +6,9 @@ import os
 from typing import TYPE_CHECKING, Final
 
 from recall_local.cluster.existing import Existing
-from recall_local.cluster.kind import Kind, docker_answers
+from recall_local.cluster.kind import Kind
 from recall_local.cluster.machine import Machine
+from recall_local.docker import docker_answers
 
 if TYPE_CHECKING:
     from recall_local.cluster.base import Cluster

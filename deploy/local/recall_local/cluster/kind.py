@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import subprocess
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,18 +19,6 @@ if TYPE_CHECKING:
     from recall_local.stack import Stack
 
 KIND: Final = "sigs.k8s.io/kind@v0.31.0"
-
-
-@lru_cache(maxsize=1)
-def docker_answers() -> bool:
-    """Return whether there is a Docker engine to talk to."""
-    if shutil.which("docker") is None:
-        return False
-    try:
-        done = subprocess.run(["docker", "info"], capture_output=True, timeout=15, check=False)
-    except subprocess.TimeoutExpired:
-        return False
-    return done.returncode == 0
 
 
 class Kind:

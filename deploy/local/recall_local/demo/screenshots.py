@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Final
 
 from playwright.sync_api import Page, ViewportSize, expect, sync_playwright
 
-from recall_local import lifecycle
 from recall_local.aws import account
 from recall_local.demo.memory_api import MemoryApi
 from recall_local.demo.sign_in import CHROMIUM, CHROMIUM_ARGUMENTS, sign_in
@@ -61,7 +60,7 @@ def still(page: Page, name: str) -> None:
 def main() -> None:
     """Take the pictures."""
     stack = Stack.open(os.environ.get("RECALL_STACK", "recall"))
-    origin, api = lifecycle.origin(stack, HOST), lifecycle.origin(stack, f"api.{HOST}")
+    origin, api = stack.origin(HOST), stack.origin(f"api.{HOST}")
     user = account.demo_user(stack.state)
     fill(origin, api, user)
     FOLDER.mkdir(parents=True, exist_ok=True)

@@ -1,8 +1,6 @@
-/** Short messages at the edge of the screen, such as "deleted", with a way to undo. Loaded with the first message. */
+/** Short messages to who uses the app, such as "deleted", with a way to undo. */
 
-import { lazy, Suspense, useSyncExternalStore } from "react";
-
-const ToastList = lazy(() => import("./toast-list"));
+import { useSyncExternalStore } from "react";
 
 export interface ToastOptions {
   title: string;
@@ -40,19 +38,14 @@ export function useToldCount(): number {
   return useSyncExternalStore(subscribe, () => told.length);
 }
 
-/** Where messages appear; stands once in the page. */
-export function Toasts() {
-  const needed = useSyncExternalStore(subscribe, wasNeeded);
-  return needed ? (
-    <Suspense fallback={null}>
-      <ToastList />
-    </Suspense>
-  ) : null;
+/** Whether there was ever a message to show. */
+export function useEverTold(): boolean {
+  return useSyncExternalStore(subscribe, everTold);
 }
 
 let ever = false;
 
-function wasNeeded(): boolean {
+function everTold(): boolean {
   ever ||= told.length > 0;
   return ever;
 }
