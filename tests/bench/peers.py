@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import time
-import venv
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -13,12 +11,12 @@ from typing import TYPE_CHECKING, Any, Final
 import httpx
 import yaml
 
+from tests.bench import environments
 from tests.integration.conftest import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-FOLDER: Final = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "recall" / "bench-peers"
 PACKAGES: Final = ("mem0ai==2.2.1", "wordllama==0.4.0.post1", "litellm[proxy]==1.108.7")
 """None of it is a dependency of Recall."""
 START_SECONDS: Final = 120.0
@@ -26,14 +24,8 @@ KEY: Final = "sk-bench"
 
 
 def python() -> Path:
-    """Return the Python of the peers' environment, which is made when it is missing."""
-    marker = FOLDER / "installed.txt"
-    if not marker.exists() or marker.read_text() != "\n".join(PACKAGES):
-        print(f"installing {', '.join(PACKAGES)} …", flush=True)
-        venv.create(FOLDER, with_pip=True, clear=True)
-        subprocess.run([FOLDER / "bin/pip", "install", "--quiet", "--disable-pip-version-check", *PACKAGES], check=True)
-        marker.write_text("\n".join(PACKAGES))
-    return FOLDER / "bin/python"
+    """Return the Python of the peers' environment."""
+    return environments.python("peers", *PACKAGES)
 
 
 @contextmanager
