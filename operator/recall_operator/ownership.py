@@ -1,4 +1,4 @@
-"""Whose is it: names that a crashed operator finds again, tags that say who owns what, and who may take it over."""
+"""Whose is it: names that a crashed operator finds again, tags and labels that say whose, and who may take it over."""
 
 from __future__ import annotations
 
@@ -20,6 +20,11 @@ NAME_TAG: Final = f"{GROUP}/name"
 UID_TAG: Final = f"{GROUP}/uid"
 RELEASED_TAG: Final = f"{GROUP}/released"
 """Set on what a deleted instance left behind, with the time of its deletion: anybody may adopt it."""
+
+MANAGED_BY_LABEL: Final = "app.kubernetes.io/managed-by"
+MANAGER: Final = "recall-operator"
+INSTANCE_LABEL: Final = f"{GROUP}/instance"
+"""On Kubernetes objects; their owner reference says the uid."""
 
 _DIGEST_CHARACTERS: Final = 16
 

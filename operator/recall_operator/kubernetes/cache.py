@@ -17,9 +17,9 @@ from recall_operator.errors import ApiServerError
 from recall_operator.kubernetes.client import KINDS, ObjectKey
 from recall_operator.models.backup import BACKUP_KIND
 from recall_operator.models.base import KIND
+from recall_operator.ownership import MANAGED_BY_LABEL, MANAGER
 from recall_operator.requests.asking import asking
 from recall_operator.requests.packed import pack, unpack
-from recall_operator.resources.workload_manifests import MANAGED_BY_LABEL, MANAGER
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence

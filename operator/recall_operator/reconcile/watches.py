@@ -13,7 +13,7 @@ import kopf
 from recall_operator.kubernetes.cache import OWNED_KINDS
 from recall_operator.kubernetes.client import KINDS
 from recall_operator.models.base import GROUP, PLURAL, VERSION
-from recall_operator.resources.workload_manifests import INSTANCE_LABEL, MANAGED_BY_LABEL, MANAGER
+from recall_operator.ownership import INSTANCE_LABEL, MANAGED_BY_LABEL, MANAGER
 from recall_operator.telemetry.metrics import WATCH_SILENT_SECONDS
 
 if TYPE_CHECKING:

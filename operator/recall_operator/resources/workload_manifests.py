@@ -12,15 +12,13 @@ from recall_operator.kubernetes.client import KINDS
 from recall_operator.models.api_spec import RouteKind
 from recall_operator.models.base import GROUP
 from recall_operator.models.spec import DnsMode
+from recall_operator.ownership import INSTANCE_LABEL, MANAGED_BY_LABEL, MANAGER
 
 if TYPE_CHECKING:
     from recall_operator.models.api_spec import Autoscaling, NetworkPolicy
     from recall_operator.platform import GatewayFacts
     from recall_operator.resources.part import Subject
 
-MANAGED_BY_LABEL: Final = "app.kubernetes.io/managed-by"
-MANAGER: Final = "recall-operator"
-INSTANCE_LABEL: Final = f"{GROUP}/instance"
 HASH_ANNOTATION: Final = f"{GROUP}/applied-hash"
 """Digest of the manifest as it was applied: tells that a field is no longer wanted, which a comparison can't."""
 CONFIGURATION_ANNOTATION: Final = f"{GROUP}/configuration-hash"
