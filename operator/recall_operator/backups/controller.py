@@ -38,7 +38,6 @@ from recall_operator.models.base import API_VERSION, KIND
 from recall_operator.models.instance import Metadata, RecallInstance
 from recall_operator.models.spec import DeletionPolicy
 from recall_operator.models.status import ConditionStatus
-from recall_operator.ownership import Owner
 from recall_operator.reconcile.rhythm import Outcome, Rhythm
 from recall_operator.reconcile.status import READY, Verdict, conditions_of_one
 from recall_operator.resources.part import Subject
@@ -196,10 +195,9 @@ class BackupReconciler:
         if found is None:
             return {}
         instance = RecallInstance.model_validate(found)
-        owner = Owner(self._platform.cluster.name, metadata.namespace, instance.metadata.name, instance.metadata.uid)
-        subject = Subject(instance, self._platform, owner)
+        subject = Subject.of(instance, self._platform)
         observed = await Tables().observe(subject, self._clients)
-        return {role: Source(table_name(subject, role), observed.tables[role], owner.uid) for role in TableRole}
+        return {role: Source(table_name(subject, role), observed.tables[role], subject.owner.uid) for role in TableRole}
 
     async def _delete(self, backup: RecallBackup) -> Outcome:
         """Delete the backups if they are to be deleted, then let the object go."""

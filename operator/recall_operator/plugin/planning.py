@@ -17,10 +17,10 @@ from recall_operator.kubernetes.client import ObjectKey
 from recall_operator.models.base import API_VERSION, KIND
 from recall_operator.models.instance import RecallInstance
 from recall_operator.plugin.cluster import Cluster, CommandError, ReadOnlyAws, ReadOnlyKubernetes
+from recall_operator.reconcile.all_parts import AllParts
 from recall_operator.reconcile.expiry import expires_at, expiry_change, is_expired
 from recall_operator.reconcile.plan_status import is_destructive, problems
-from recall_operator.reconcile.reconciler import Reconciler
-from recall_operator.resources.part import Clients
+from recall_operator.resources.part import Clients, Subject
 from recall_operator.resources.plan import KNOWN_AFTER_APPLY, Change, Difference
 
 if TYPE_CHECKING:
@@ -162,17 +162,17 @@ async def _assessed(
         instance = RecallInstance.model_validate(document)
     except ValidationError as error:
         raise CommandError(f"the spec can't be read: {error}") from error
-    reconciler = Reconciler(platform, Clients(ReadOnlyAws(aws), ReadOnlyKubernetes(cluster)))
-    subject = reconciler.subject(instance)
+    parts = AllParts(Clients(ReadOnlyAws(aws), ReadOnlyKubernetes(cluster)))
+    subject = Subject.of(instance, platform)
     plans: Mapping[str, Any]
     expired = is_expired(instance, subject.now)
     if instance.deleting or expired:
-        takedowns = await reconciler.assess_deletion(subject)
+        takedowns = await parts.assess_deletion(subject)
         changes = [expiry_change(instance)] if expired else []
         changes += [item for found in takedowns.parts.values() if isinstance(found, tuple) for item in found]
         troubles = problems(takedowns.failures())
     else:
-        plans = await reconciler.assess(subject)
+        plans = await parts.assess(subject)
         changes = [item for plan in plans.values() if not isinstance(plan, Failure) for item in plan.changes]
         troubles = problems(plans)
     end = expires_at(instance)

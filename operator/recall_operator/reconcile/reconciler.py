@@ -2,36 +2,32 @@
 
 from __future__ import annotations
 
-import asyncio
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import structlog
 from pydantic import ValidationError
 
 from recall_operator.annotations import DRY_RUN, PAUSED, Wishes, wishes
-from recall_operator.errors import Failure, classify
+from recall_operator.errors import Failure
 from recall_operator.kubernetes.client import ObjectKey
-from recall_operator.models.base import API_VERSION, KIND
+from recall_operator.models.base import KIND
 from recall_operator.models.instance import FINALIZER, RECONCILE_REQUESTED_ANNOTATION, Metadata, RecallInstance
 from recall_operator.models.status import ConditionStatus
-from recall_operator.ownership import Owner
-from recall_operator.reconcile.deletion import Takedowns
-from recall_operator.reconcile.deletion import verdict as deletion_verdict
+from recall_operator.reconcile.all_parts import AllParts, failure_of, in_order
 from recall_operator.reconcile.expiry import PART, expires_at, expiry_change, is_expired
 from recall_operator.reconcile.plan_status import plan_status, problems
+from recall_operator.reconcile.record import InstanceRecord
 from recall_operator.reconcile.rhythm import Outcome, Tell, outcome_of, rhythm_of
 from recall_operator.reconcile.status import (
     EXPIRING,
     READY,
-    Verdict,
     acknowledged,
+    condition,
     farewell,
     held,
     refused,
     reported,
-    status_manifest,
 )
 from recall_operator.requests.asking import Asking, asked_by
 from recall_operator.requests.late_writes import LateWrites
@@ -44,20 +40,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from recall_operator.kubernetes.events import Events
-    from recall_operator.models.status import Condition, RecallInstanceStatus
     from recall_operator.platform import Platform
     from recall_operator.resources.part import AnyPart
-    from recall_operator.resources.plan import Assessment, Change
+    from recall_operator.resources.plan import Change
 
 _log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True)
-class Seen:
-    """What one look found of one part: the observation, or why there is none."""
-
-    observed: Any
-    failure: Failure | None = None
 
 
 class Reconciler:
@@ -75,8 +62,8 @@ class Reconciler:
         self._late_writes = late_writes or LateWrites(longest_seconds=0.0)
         self._platform = platform
         self._clients = clients
-        self._parts = parts
-        self._events = events
+        self._parts = AllParts(clients, parts)
+        self._record = InstanceRecord(clients.kubernetes, events)
         self._new: set[str] = set()
         """Uids of instances that this process saw first and that are not Ready yet."""
 
@@ -105,18 +92,18 @@ class Reconciler:
             instance = RecallInstance.model_validate(found)
         except ValidationError:
             return False
-        asked = wishes(instance.metadata.annotations, [part.name for part in self._parts])
-        subject = self.subject(instance)
+        asked = wishes(instance.metadata.annotations, self._parts.names)
+        subject = Subject.of(instance, self._platform)
         claimed = FINALIZER in instance.metadata.finalizers and not instance.deleting
         claimed = claimed and not is_expired(instance, subject.now)
         if not claimed or asked.paused or asked.dry_run or not _settled(subject):
             return False
         tell(key, rhythm_of(subject, asked))
         with asked_by(Asking(key, remembered=True, oldest_seconds=asked.poll_seconds, settled=True, background=True)):
-            assessments = self._plan(subject, await self._observe(subject, quiet=True))
-        if not all(_in_order(found) for found in assessments.values()):
+            assessments = self._parts.plan(subject, await self._parts.observe(subject, quiet=True))
+        if not all(in_order(found) for found in assessments.values()):
             return False
-        return reported(subject, self._verdicts(assessments, {}), _now(), asked.problems) == instance.status
+        return reported(subject, self._parts.verdicts(assessments, {}), _now(), asked.problems) == instance.status
 
     async def _pass(self, place: ObjectKey, tell: Tell) -> Outcome:
         """Look freshly at what was not in order, and put it in order."""
@@ -128,8 +115,8 @@ class Reconciler:
             instance = RecallInstance.model_validate(found)
         except ValidationError as error:
             return await self._refuse(Metadata.model_validate(found["metadata"]), error)
-        subject = self.subject(instance)
-        asked = wishes(instance.metadata.annotations, [part.name for part in self._parts])
+        subject = Subject.of(instance, self._platform)
+        asked = wishes(instance.metadata.annotations, self._parts.names)
         tell(instance.key, rhythm_of(subject, asked))
         if asked.paused:
             return await self._pause(subject, asked)
@@ -139,46 +126,28 @@ class Reconciler:
             return await self._expire(subject, asked)
         return await (self._delete(subject, asked) if instance.deleting else self._keep(subject, asked))
 
-    def subject(self, instance: RecallInstance) -> Subject:
-        """Return what a pass over `instance` is about."""
-        metadata = instance.metadata
-        owner = Owner(self._platform.cluster.name, metadata.namespace, metadata.name, metadata.uid)
-        return Subject(instance, self._platform, owner)
-
-    async def assess(self, subject: Subject) -> dict[str, Assessment | Failure]:
-        """Observe and plan all parts, by name, and change nothing: what `plan` shows."""
-        return self._plan(subject, await self._observe(subject))
-
-    async def assess_deletion(self, subject: Subject, abandoned: frozenset[str] = frozenset()) -> Takedowns:
-        """Observe all parts and say what a deletion still has to do, and change nothing."""
-        return self._takedowns(subject, await self._observe(subject), abandoned)
-
-    def _takedowns(self, subject: Subject, seen: Mapping[str, Seen], abandoned: frozenset[str]) -> Takedowns:
-        parts = {
-            part.name: seen[part.name].failure or part.delete(subject, seen[part.name].observed) for part in self._parts
-        }
-        return Takedowns(parts, abandoned)
-
     async def _pause(self, subject: Subject, asked: Wishes) -> Outcome:
         message = f"Annotation {PAUSED} holds the operator back; remove it to go on."
         if subject.instance.deleting:
             message += " The deletion waits as well."
         if is_expired(subject.instance, subject.now):
             message += f" Its life (spec.expiresAfter) was over at {expires_at(subject.instance)}: then it is deleted."
-        await self._report(subject, held(subject, "Paused", "ReconcilePaused", message, _now(), asked.problems))
+        await self._record.report(
+            subject.instance, held(subject, "Paused", "ReconcilePaused", message, _now(), asked.problems)
+        )
         return Outcome.SETTLED
 
     async def _show_plan(self, subject: Subject, asked: Wishes) -> Outcome:
         """Put into the status what a pass would do, and do nothing else: not even the finalizer is written."""
         expired = is_expired(subject.instance, subject.now)
         if subject.instance.deleting or expired:
-            takedowns = await self.assess_deletion(subject, asked.abandoned)
+            takedowns = await self._parts.assess_deletion(subject, asked.abandoned)
             changes = [expiry_change(subject.instance)] if expired else []
-            changes += [change for found in takedowns.changes(self._parts).values() for change in found]
+            changes += [change for found in self._parts.changes(takedowns).values() for change in found]
             failures = takedowns.failures()
             troubles = problems(failures)
         else:
-            plans = await self.assess(subject)
+            plans = await self._parts.assess(subject)
             failures = {name: plan for name, plan in plans.items() if isinstance(plan, Failure)}
             changes = [change for plan in plans.values() if not isinstance(plan, Failure) for change in plan.changes]
             troubles = problems(plans)
@@ -190,7 +159,9 @@ class Reconciler:
         )
         status = held(subject, "DryRun", reason, message, _now(), asked.problems)
         requested = subject.instance.metadata.annotations.get(RECONCILE_REQUESTED_ANNOTATION)
-        await self._report(subject, status.model_copy(update={"plan": plan, "last_handled_reconcile_at": requested}))
+        await self._record.report(
+            subject.instance, status.model_copy(update={"plan": plan, "last_handled_reconcile_at": requested})
+        )
         return Outcome.FAILED if failures else Outcome.SETTLED
 
     async def _expire(self, subject: Subject, asked: Wishes) -> Outcome:
@@ -198,19 +169,20 @@ class Reconciler:
         try:
             await apply(expiry_change(subject.instance), self._clients)
         except Exception as error:
-            failure = self._failure(PART, error)
+            failure = failure_of(PART, error)
             message = f"The instance's life (spec.expiresAfter) is over, but it can't be deleted: {failure.message}"
-            await self._report(subject, held(subject, EXPIRING, failure.reason, message, _now(), asked.problems))
+            await self._record.report(
+                subject.instance, held(subject, EXPIRING, failure.reason, message, _now(), asked.problems)
+            )
             return Outcome.FAILED
         _log.info("instance expired", expires_after=subject.instance.spec.expires_after)
-        if self._events:
-            await self._events.tell(subject.instance.metadata, farewell(subject, _now()), warning=True)
+        await self._record.warn(subject.instance.metadata, farewell(subject, _now()))
         return Outcome.MOVED
 
     async def _keep(self, subject: Subject, asked: Wishes) -> Outcome:
         settled = _settled(subject)
         subject = await self._claim(subject)
-        seen, assessments = await self._look(subject)
+        seen, assessments = await self._parts.look(subject)
         todo = {
             name: [change for change in assessment.changes if change.waits_for is None]
             for name, assessment in assessments.items()
@@ -222,10 +194,10 @@ class Reconciler:
                 DRIFT_FOUND.labels(name).inc()
                 if name not in failures:
                     DRIFT_MENDED.labels(name).inc()
-        verdicts = self._verdicts(assessments, failures)
+        verdicts = self._parts.verdicts(assessments, failures)
         if not settled and all(item.state is PartState.READY for item in verdicts):
             self._count_first_ready(subject.instance.metadata)
-        moved = await self._report(subject, reported(subject, verdicts, _now(), asked.problems))
+        moved = await self._record.report(subject.instance, reported(subject, verdicts, _now(), asked.problems))
         troubles = [*failures.values(), *(item.failure for item in seen.values() if item.failure)]
         moving = any(
             not isinstance(found, Failure)
@@ -236,37 +208,11 @@ class Reconciler:
         )
         return outcome_of(verdicts, failed=any(not item.terminal for item in troubles), moved=moved, moving=moving)
 
-    def _verdicts(
-        self, assessments: Mapping[str, Assessment | Failure], failures: Mapping[str, Failure]
-    ) -> list[Verdict]:
-        return [
-            Verdict.failed(part.condition, found)
-            if isinstance(found := assessments[part.name], Failure)
-            else Verdict.of(part.condition, found, failures.get(part.name))
-            for part in self._parts
-            if not _unasked(assessments[part.name])
-        ]
-
     def _count_first_ready(self, metadata: Metadata) -> None:
         if metadata.uid in self._new:
             self._new.discard(metadata.uid)
             created = datetime.fromisoformat(metadata.creation_timestamp or _now())
             READY_SECONDS.observe((datetime.now(UTC) - created).total_seconds())
-
-    async def _look(self, subject: Subject) -> tuple[dict[str, Seen], dict[str, Assessment | Failure]]:
-        """Observe and plan: from memory the parts that were in order and, so seen, are; freshly all others."""
-        remembered = _calm(subject, self._parts)
-        with asked_by(Asking(subject.instance.key, remembered=True)):
-            seen = await self._observe(subject, remembered, quiet=True)
-        again = [part for part in self._parts if part not in remembered]
-        while True:
-            seen |= await self._observe(subject, again)
-            remembered = [part for part in remembered if part not in again]
-            assessments = self._plan(subject, seen)
-            # What one part newly tells may put another out of order that was looked at from memory.
-            again = [part for part in remembered if not _in_order(assessments[part.name])]
-            if not again:
-                return seen, assessments
 
     async def _delete(self, subject: Subject, asked: Wishes) -> Outcome:
         """Take the parts down, dependents first; when all are gone, kept or abandoned, let the instance go."""
@@ -274,26 +220,16 @@ class Reconciler:
             return Outcome.GONE
         self._new.discard(subject.instance.metadata.uid)
         looked_at = self._late_writes.now()
-        seen = await self._observe(subject)
-        takedowns = self._takedowns(subject, seen, asked.abandoned)
+        seen = await self._parts.observe(subject)
+        takedowns = self._parts.takedowns(subject, seen, asked.abandoned)
         if takedowns.done and not self._late_writes.may_follow(subject.instance.key, looked_at):
-            await self._finalize(subject, [])
+            await self._record.finalize(subject.instance.metadata, [])
             _log.info("instance deleted", abandoned=sorted(takedowns.abandoned))
             return Outcome.GONE
-        failures = await self._apply(subject, takedowns.changes(self._parts)) | takedowns.failures()
-        left = self._plan(subject, seen)
-        verdicts = [
-            deletion_verdict(
-                part,
-                subject,
-                takedowns,
-                failures.get(part.name),
-                () if isinstance(found := left[part.name], Failure) else found.resources,
-            )
-            for part in self._parts
-            if not _unasked(left[part.name])
-        ]
-        moved = await self._report(subject, reported(subject, verdicts, _now(), asked.problems))
+        failures = await self._apply(subject, self._parts.changes(takedowns)) | takedowns.failures()
+        left = self._parts.plan(subject, seen)
+        verdicts = self._parts.deletion_verdicts(subject, takedowns, left, failures)
+        moved = await self._record.report(subject.instance, reported(subject, verdicts, _now(), asked.problems))
         # A blocked deletion is tried again however long it takes, unless AWS refuses the very request.
         if any(failure.terminal for failure in failures.values()):
             return Outcome.SETTLED
@@ -304,132 +240,36 @@ class Reconciler:
         instance = subject.instance
         if FINALIZER not in instance.metadata.finalizers:
             self._new.add(instance.metadata.uid)
-            await self._finalize(subject, [FINALIZER])
+            await self._record.finalize(subject.instance.metadata, [FINALIZER])
         if instance.status.observed_generation == instance.metadata.generation:
             return subject
         status = acknowledged(subject, _now())
-        await self._report(subject, status)
-        return self.subject(instance.model_copy(update={"status": status}))
-
-    async def _observe(
-        self, subject: Subject, parts: Sequence[AnyPart] | None = None, *, quiet: bool = False
-    ) -> dict[str, Seen]:
-        """Look at `parts`, or at all; `quiet` for looks whose failures only lead to another look."""
-        chosen = self._parts if parts is None else parts
-
-        async def look(part: AnyPart) -> Seen:
-            try:
-                return Seen(await part.observe(subject, self._clients))
-            except Exception as error:
-                return Seen(None, classify(error) if quiet else self._failure(part.name, error))
-
-        found = await asyncio.gather(*(look(part) for part in chosen))
-        return {part.name: item for part, item in zip(chosen, found, strict=True)}
-
-    def _plan(self, subject: Subject, seen: Mapping[str, Seen]) -> dict[str, Assessment | Failure]:
-        outputs: dict[str, str] = {}
-        for part in self._parts:
-            if seen[part.name].failure is None:
-                outputs |= part.outputs(subject, seen[part.name].observed)
-        return {
-            part.name: seen[part.name].failure or part.plan(subject, seen[part.name].observed, outputs)
-            for part in self._parts
-        }
+        await self._record.report(subject.instance, status)
+        return Subject.of(instance.model_copy(update={"status": status}), self._platform)
 
     async def _apply(self, subject: Subject, todo: Mapping[str, Sequence[Change]]) -> dict[str, Failure]:
-        """Apply the parts' changes, parts side by side, each part's in order; return the failures by part."""
-
-        async def work(name: str, changes: Sequence[Change]) -> Failure | None:
-            try:
-                for change in changes:
-                    _log.info("change", part=name, action=change.action.value, kind=change.kind, name=change.name)
-                    await apply(change, self._clients)
-            except Exception as error:
-                return self._failure(name, error)
-            return None
-
+        """Apply the parts' changes and take note of writes that may still be on their way; return failures by part."""
         surely_deleted = False
         try:
-            results = await asyncio.gather(*(work(name, changes) for name, changes in todo.items()))
-            surely_deleted = subject.instance.deleting and not any(results)
+            failures = await self._parts.apply(todo)
+            surely_deleted = subject.instance.deleting and not failures
         finally:
             if any(todo.values()) and not surely_deleted:
                 self._late_writes.written(subject.instance.key)
-        return {name: failure for name, failure in zip(todo, results, strict=True) if failure}
-
-    @staticmethod
-    def _failure(part: str, error: Exception) -> Failure:
-        failure = classify(error)
-        unknown = failure.reason == "InternalError"
-        _log.warning("part failed", part=part, reason=failure.reason, error=str(error), exc_info=unknown)
-        return failure
-
-    async def _tell(self, instance: RecallInstance, status: RecallInstanceStatus) -> None:
-        """Tell people when Ready changes its word, and again for as long as it is False."""
-        if self._events is None:
-            return
-        ending = _condition(status, EXPIRING)
-        if ending and _condition(instance.status, EXPIRING) is None:
-            await self._events.tell(instance.metadata, ending, warning=True)
-        before, after = _condition(instance.status, READY), _condition(status, READY)
-        if after is None:
-            return
-        word = (after.status, after.reason)
-        if after.status is ConditionStatus.FALSE or before is None or (before.status, before.reason) != word:
-            await self._events.tell(instance.metadata, after)
-
-    async def _report(self, subject: Subject, status: RecallInstanceStatus) -> bool:
-        """Write the status if it says something new; return whether it does."""
-        instance = subject.instance
-        await self._tell(instance, status)
-        if instance.status == status:
-            return False
-        place = (instance.metadata.namespace, instance.metadata.name)
-        await self._clients.kubernetes.apply(status_manifest(place, status), subresource="status")
-        return True
+        return failures
 
     async def _refuse(self, metadata: Metadata, error: ValidationError) -> Outcome:
         fields = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
         message = f"The stored object can't be read: {fields}. Correct these fields."
         status = refused(metadata.generation, (), message, _now())
-        await self._clients.kubernetes.apply(
-            status_manifest((metadata.namespace, metadata.name), status), subresource="status"
-        )
+        await self._record.write(metadata, status)
         return Outcome.SETTLED
-
-    async def _finalize(self, subject: Subject, finalizers: list[str]) -> None:
-        """Set the operator's finalizers. The uid keeps this from ever making a new object of the same name."""
-        metadata = subject.instance.metadata
-        place = {"namespace": metadata.namespace, "name": metadata.name, "uid": metadata.uid}
-        manifest = {"apiVersion": API_VERSION, "kind": KIND, "metadata": {**place, "finalizers": finalizers}}
-        await self._clients.kubernetes.apply(manifest)
-
-
-def _condition(status: RecallInstanceStatus, kind: str) -> Condition | None:
-    return next((item for item in status.conditions if item.type == kind), None)
-
-
-def _in_order(found: Assessment | Failure) -> bool:
-    return not isinstance(found, Failure) and found.state is PartState.READY and not found.changes
-
-
-def _calm(subject: Subject, parts: Sequence[AnyPart]) -> list[AnyPart]:
-    """Return the parts that were in order when they were last looked at; none when somebody wants a fresh look."""
-    instance = subject.instance
-    if instance.metadata.annotations.get(RECONCILE_REQUESTED_ANNOTATION) != instance.status.last_handled_reconcile_at:
-        return []
-    good = {item.type for item in instance.status.conditions if item.status is ConditionStatus.TRUE}
-    return [part for part in parts if part.condition in good]
-
-
-def _unasked(found: Assessment | Failure) -> bool:
-    return not isinstance(found, Failure) and found.unasked
 
 
 def _settled(subject: Subject) -> bool:
     """Whether the instance was in order, as this spec wants it, when it was last looked at."""
     instance = subject.instance
-    ready = _condition(instance.status, READY)
+    ready = condition(instance.status, READY)
     asked = instance.metadata.annotations.get(RECONCILE_REQUESTED_ANNOTATION)
     return (
         ready is not None

@@ -154,6 +154,11 @@ def conditions_of_one(verdict: Verdict, previous: Sequence[Condition], generatio
     return _stamped([said, *followers], previous, generation, now)
 
 
+def condition(status: RecallInstanceStatus, kind: str) -> Condition | None:
+    """Return the condition of a type; None when the status has none."""
+    return next((item for item in status.conditions if item.type == kind), None)
+
+
 def urls(subject: Subject) -> Urls:
     """Return where the instance answers."""
     web = subject.platform.web

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from recall_operator.models.hibernation_spec import HibernationMode
 from recall_operator.models.hibernation_windows import is_asleep
+from recall_operator.ownership import Owner
 from recall_operator.resources.plan import AwsCall, KubernetesApply, KubernetesDelete
 from recall_operator.telemetry.metrics import CHANGES
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from recall_operator.aws.client import AwsCaller
     from recall_operator.kubernetes.client import KubernetesCaller
     from recall_operator.models.instance import RecallInstance
-    from recall_operator.ownership import Owner
     from recall_operator.platform import Platform
     from recall_operator.resources.plan import Assessment, Change
 
@@ -36,6 +36,12 @@ class Subject:
     owner: Owner
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
     """When the pass is made: what the windows of sleep are held against."""
+
+    @classmethod
+    def of(cls, instance: RecallInstance, platform: Platform) -> Subject:
+        """Return what a pass over `instance`, as the platform's cluster holds it, is about."""
+        metadata = instance.metadata
+        return cls(instance, platform, Owner(platform.cluster.name, metadata.namespace, metadata.name, metadata.uid))
 
     @property
     def asleep(self) -> bool:

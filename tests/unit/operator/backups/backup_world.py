@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from recall_operator.backups.controller import BackupReconciler
 from recall_operator.models.instance import RecallInstance
-from recall_operator.reconcile.reconciler import Reconciler
 from recall_operator.reconcile.rhythm import Outcome, Rhythm
-from recall_operator.resources.part import apply
+from recall_operator.resources.part import Subject, apply
 from recall_operator.resources.plan import PartState
 from recall_operator.resources.tables import Tables
 from tests.unit.operator.fakes import World
@@ -47,7 +46,7 @@ class BackupWorld(World):
         """Let there be an instance with its tables; nothing else of it matters here."""
         key = self.kubernetes.put_instance({"hostname": "beta.example.org"})
         instance = RecallInstance.model_validate(self.kubernetes.objects[key])
-        subject = Reconciler(self.platform, self.clients).subject(instance)
+        subject = Subject.of(instance, self.platform)
         for _ in range(4):
             planned = Tables().plan(subject, await Tables().observe(subject, self.clients), {})
             for change in planned.changes:

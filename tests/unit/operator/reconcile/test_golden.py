@@ -18,7 +18,8 @@ import yaml
 from recall_operator.kubernetes.client import ObjectKey
 from recall_operator.models.base import KIND
 from recall_operator.models.instance import RecallInstance
-from recall_operator.reconcile.reconciler import Reconciler
+from recall_operator.reconcile.all_parts import AllParts
+from recall_operator.resources.part import Subject
 from recall_operator.resources.plan import Assessment
 from recall_operator.resources.workload_manifests import CONFIGURATION_ANNOTATION, HASH_ANNOTATION
 from tests.unit.operator.fakes import World
@@ -66,14 +67,14 @@ def fields_asked_for(plans: dict[str, Any]) -> list[str]:
 async def test_what_an_earlier_release_made_is_left_as_it_is(path: Path) -> None:
     manifest, world = read(path)
     key = ObjectKey(KIND, "default", manifest["metadata"]["name"])
-    reconciler = Reconciler(world.platform, world.clients)
-    plans = await reconciler.assess(reconciler.subject(RecallInstance.model_validate(world.kubernetes.objects[key])))
+    parts = AllParts(world.clients)
+    plans = await parts.assess(Subject.of(RecallInstance.model_validate(world.kubernetes.objects[key]), world.platform))
     assert all(isinstance(plan, Assessment) for plan in plans.values()), plans
     assert fields_asked_for(plans) == []
     # And the manifest, read by today's models, still means the spec that was stored then.
     generation = world.kubernetes.objects[key]["metadata"]["generation"]
     world.kubernetes.put_instance(manifest["spec"], key.name)
-    plans = await reconciler.assess(reconciler.subject(RecallInstance.model_validate(world.kubernetes.objects[key])))
+    plans = await parts.assess(Subject.of(RecallInstance.model_validate(world.kubernetes.objects[key]), world.platform))
     assert fields_asked_for(plans) == []
     assert generation == 1
     assert "acm" not in {service for service, _ in world.aws.calls}

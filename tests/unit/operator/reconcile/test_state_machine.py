@@ -24,9 +24,9 @@ from recall_operator.errors import Failure
 from recall_operator.kubernetes.client import ObjectKey
 from recall_operator.models.base import KIND
 from recall_operator.models.instance import RecallInstance
-from recall_operator.reconcile.reconciler import Reconciler
+from recall_operator.reconcile.all_parts import AllParts
 from recall_operator.reconcile.rhythm import Outcome
-from recall_operator.resources.part import Clients
+from recall_operator.resources.part import Clients, Subject
 from tests.unit.operator.fake_aws import FakeAws
 from tests.unit.operator.fakes import Crashed, World
 from tests.unit.operator.reconcile.drifts import DRIFTS, drift
@@ -186,9 +186,8 @@ class Life(RuleBasedStateMachine):
         # On a copy: to look at a table in memory is to let its time pass.
         aws = FakeAws.holding(self.world.aws.holdings())
         aws.shown = self.world.aws.shown
-        reconciler = Reconciler(self.world.platform, Clients(aws, self.world.kubernetes))
-        subject = reconciler.subject(RecallInstance.model_validate(self.live))
-        found = self.runner.run(reconciler.assess(subject))
+        parts = AllParts(Clients(aws, self.world.kubernetes))
+        found = self.runner.run(parts.assess(Subject.of(RecallInstance.model_validate(self.live), self.world.platform)))
         return any(
             change.waits_for is None
             for assessment in found.values()

@@ -9,7 +9,8 @@ import pytest
 from botocore.validate import validate_parameters
 
 from recall_operator.models.instance import RecallInstance
-from recall_operator.reconcile.reconciler import Reconciler
+from recall_operator.reconcile.all_parts import AllParts
+from recall_operator.resources.part import Subject
 from tests.unit.operator.fakes import World
 
 HOST: dict[str, Any] = {"hostname": "beta.example.org"}
@@ -112,7 +113,6 @@ async def test_every_request_is_one_that_cognitos_own_model_accepts(look: dict[s
 async def test_before_there_is_a_client_the_plan_shows_the_look_and_waits() -> None:
     world = World()
     key = world.kubernetes.put_instance(branded(LOOKS[0]))
-    reconciler = Reconciler(world.platform, world.clients)
-    subject = reconciler.subject(RecallInstance.model_validate(world.kubernetes.objects[key]))
-    plan: Any = (await reconciler.assess(subject))["branding"]
+    subject = Subject.of(RecallInstance.model_validate(world.kubernetes.objects[key]), world.platform)
+    plan: Any = (await AllParts(world.clients).assess(subject))["branding"]
     assert [change.waits_for for change in plan.changes] == ["signIn"]
