@@ -55,9 +55,9 @@ from recall_api.storage import Table
 from recall_api.telemetry import Metrics, RequestTelemetry
 from recall_api.usage import routes as usage_routes
 from recall_api.usage.admin import routes as spending_routes
-from recall_api.usage.admin.repository import SpendersRepository
 from recall_api.usage.repository import UsageRepository
 from recall_api.usage.service import UsageService
+from recall_api.usage.spenders import SpendersRepository
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection

@@ -10,15 +10,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from recall_api.account.items import DELETION_KEY, PROFILE_KEY
 from recall_api.account.model import FREE, Deletion, DeletionState, Profile, SignIn, count_kinds
 from recall_api.auth.repository import hash_partition
 from recall_api.auth.schemas import Standing
 from recall_api.contract import PARTITION_KEY, SORT_KEY, TIME_TO_LIVE_ATTRIBUTE
 from recall_api.errors import unavailable
-from recall_api.memories.items import partition
 from recall_api.storage import TransactionRefusedError
 from recall_api.usage.repository import USAGE_PREFIX, spenders_partition
+from recall_api.user_items import DELETION_KEY, PROFILE_KEY, partition
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

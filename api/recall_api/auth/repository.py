@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from recall_api.auth.personal import PersonalToken, TokenScope
 from recall_api.contract import PARTITION_KEY, SORT_KEY, TIME_TO_LIVE_ATTRIBUTE
 from recall_api.identifiers import UserId
-from recall_api.memories.items import partition
+from recall_api.user_items import partition
 
 if TYPE_CHECKING:
     from recall_api.storage import Item, Table

@@ -6,7 +6,8 @@ import re
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from recall_api.contract import PARTITION_KEY, SORT_KEY
-from recall_api.encryption.shapes import FINGERPRINT_PREFIX, OF_ALL, OF_USERS, USER_PREFIX, Shape
+from recall_api.encryption.shapes import FINGERPRINT_PREFIX, OF_ALL, OF_USERS, Shape
+from recall_api.user_items import USER_PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -8,10 +8,9 @@ from __future__ import annotations
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from recall_api.account.items import DELETION_KEY
 from recall_api.contract import PARTITION_KEY, SORT_KEY
-from recall_api.memories.items import partition
 from recall_api.storage import TransactionRefusedError
+from recall_api.user_items import DELETION_KEY, partition
 
 if TYPE_CHECKING:
     from recall_api.identifiers import UserId

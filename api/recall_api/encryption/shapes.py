@@ -14,8 +14,6 @@ from recall_api.contract import PARTITION_KEY, SORT_KEY, TIME_TO_LIVE_ATTRIBUTE
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-USER_PREFIX: Final = "USER#"
-"""Start of the partition keys whose items belong to one user."""
 FINGERPRINT_PREFIX: Final = "HASH#"
 """Start of the sort keys that end in a hash of a text: stored as a fingerprint of the hash."""
 

@@ -7,14 +7,13 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+from recall_api.imports.formats import MARK
 from recall_api.imports.schemas import MemoryLine
 
 if TYPE_CHECKING:
     from recall_api.memories.model import Memory
     from recall_api.storage import Item
 
-MARK: Final = "<!-- recall "
-"""How the line begins that stands before each memory in Markdown."""
 _MARKED: Final = re.compile(r"^\\*<!-- recall ", re.MULTILINE)
 
 

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import ValidationError
 
-from recall_api.exports.formats import MARK
 from recall_api.imports.schemas import MemoryLine
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator
 
+MARK: Final = "<!-- recall "
+"""How the line begins that stands before each memory in Recall's own Markdown."""
 MAX_LINE_BYTES: Final = 262_144
 """More than a memory of the greatest length takes when every character is escaped."""
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from recall_api.models.registry import Tokens
 from recall_api.usage.model import ModelSpending, Month, Reservation, Tier
+from recall_api.user_items import partition
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,11 +24,6 @@ USAGE_PREFIX: Final = "USAGE#"
 
 _OPEN: Final = "open#"
 _COUNTERS: Final = ("answers", "input", "output", "cacheRead", "cacheWrite", "cost")
-
-
-def partition(user_id: str) -> str:
-    """Return the partition that holds everything of a user in the users table."""
-    return f"USER#{user_id}"
 
 
 def usage_key(month: str) -> str:

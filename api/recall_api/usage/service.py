@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
     from recall_api.identifiers import UserId
     from recall_api.settings import Settings
-    from recall_api.usage.admin.repository import SpendersRepository
     from recall_api.usage.repository import UsageRepository
+    from recall_api.usage.spenders import SpendersRepository
 
 TIER_SECONDS: Final = 30.0
 """How long a tier is remembered: a user who pays is served within this time."""

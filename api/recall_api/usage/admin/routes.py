@@ -13,7 +13,7 @@ from recall_api.usage.schemas import Spending, SpendingPage, UserSpending
 
 if TYPE_CHECKING:
     from recall_api.instance import InstanceKeys
-    from recall_api.usage.admin.repository import SpendersRepository
+    from recall_api.usage.spenders import SpendersRepository
 
 ADMINISTRATORS: Final = "recall-admins"
 """Cognito group whose members may see everybody's spending."""
