@@ -6,8 +6,8 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Any, Final
 
 from recall_infra.names import boundary_name, registry_host, repository_name
-from recall_infra.regions import CLOUDFRONT_ZONE
 from recall_operator.platform import (
+    CLOUDFRONT_ZONE,
     AccessFacts,
     AliasTarget,
     AwsFacts,

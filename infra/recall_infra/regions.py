@@ -11,9 +11,6 @@ Sources: CloudFront Developer Guide, requirements for using SSL/TLS certificates
 AWS WAF Developer Guide, scope CLOUDFRONT.
 """
 
-CLOUDFRONT_ZONE: Final = "Z2FDTNDATAQYW2"
-"""Route 53 zone of every CloudFront distribution. Source: Route 53 API reference, AliasTarget."""
-
 LOAD_BALANCER_ZONES: Final = {
     "ap-northeast-1": "Z14GRHDCWA56QT",
     "ap-northeast-2": "ZWKZPGTI48KDX",

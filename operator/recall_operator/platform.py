@@ -6,7 +6,7 @@ only place from which the operator learns where AWS is; there is no second way f
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
@@ -89,6 +89,10 @@ class IdentityFacts(PlatformModel):
     jwks_url: str
     sign_in_url: str
     """Base address of the hosted sign-in pages."""
+
+
+CLOUDFRONT_ZONE: Final = "Z2FDTNDATAQYW2"
+"""Route 53 zone of every CloudFront distribution. Source: Route 53 API reference, AliasTarget."""
 
 
 class AliasTarget(PlatformModel):

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from recall_api.memories.model import Memory
     from recall_api.storage import Item
 
-_MARKED: Final = re.compile(r"^\\*<!-- recall ", re.MULTILINE)
+_MARKED: Final = re.compile(rf"^\\*{re.escape(MARK)}", re.MULTILINE)
 
 
 def as_line(memory: Memory) -> MemoryLine:

@@ -6,6 +6,7 @@ import type { Schema } from "../api/client";
 import { ProblemError } from "../api/problems";
 import { Failure } from "../ui/failure";
 import { Loading } from "../ui/loading";
+import popover from "../ui/popover.module.css";
 import { split } from "./characters";
 import styles from "./cite.module.css";
 import type { Citation } from "./exchange";
@@ -31,8 +32,8 @@ export default function CitePopover({ citation, memory }: CiteProps) {
         {citation.number}
       </Popover.Trigger>
       <Popover.Portal>
-        <Popover.Positioner sideOffset={6} collisionPadding={12} className={styles["positioner"]}>
-          <Popover.Popup className={styles["popup"]}>
+        <Popover.Positioner sideOffset={6} collisionPadding={12} className={popover["positioner"]}>
+          <Popover.Popup className={`${popover["popup"]} ${styles["popup"]}`}>
             <header className={styles["header"]}>
               <Popover.Title className={styles["title"]}>{t("chat.citedMemory")}</Popover.Title>
               <Popover.Close className={styles["close"]} aria-label={t("common.close")}>

@@ -4,6 +4,7 @@ import { useTranslation } from "react-i18next";
 import { useServices } from "../services";
 import { Failure } from "../ui/failure";
 import { money } from "../ui/money";
+import popover from "../ui/popover.module.css";
 import { modelName, modelsQuery, ordinaryCost } from "./models";
 import styles from "./options.module.css";
 import { OptionsLabel } from "./options-label";
@@ -28,9 +29,12 @@ export default function OptionsPopover({ choice, onChange }: OptionsProps) {
           align="start"
           sideOffset={8}
           collisionPadding={12}
-          className={styles["positioner"]}
+          className={popover["positioner"]}
         >
-          <Popover.Popup className={styles["popup"]} aria-label={t("chat.optionsTitle")}>
+          <Popover.Popup
+            className={`${popover["popup"]} ${styles["popup"]}`}
+            aria-label={t("chat.optionsTitle")}
+          >
             <Models choice={choice} onChange={onChange} />
             <label className={styles["switch"]}>
               <input

@@ -13,9 +13,9 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_route53 as route53
 
-from recall_infra.regions import CLOUDFRONT_ZONE
 from recall_infra.rights import explain
 from recall_infra.stacks.base import Part, RecallStack
+from recall_operator.platform import CLOUDFRONT_ZONE
 
 if TYPE_CHECKING:
     from constructs import Construct

@@ -13,7 +13,7 @@ from recall_operator.errors import ApiServerError
 from recall_operator.models.backup import BACKUP_KIND, BACKUP_PLURAL
 from recall_operator.models.base import GROUP, VERSION
 from recall_operator.reconcile.queue import WorkQueue
-from recall_operator.reconcile.watches import fingerprint
+from recall_operator.reconcile.watches import Fingerprints
 from recall_operator.requests.rate import any_chance, resync_delay
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class Backups:
         self._chance = chance
         self._reconciler = BackupReconciler(platform, clients, events, clock)
         self._queue = WorkQueue(self._work, workers=WORKERS, background_workers=WORKERS, measured=False, chance=chance)
-        self._last: dict[str, tuple[Any, ...]] = {}
+        self._told = Fingerprints()
 
     async def _work(self, key: str) -> Outcome:
         return await self._reconciler.reconcile(key, self._queue.set_rhythm)
@@ -78,17 +78,10 @@ class Backups:
 
     def changed(self, event: Mapping[str, Any]) -> None:
         """Ask for a pass when a RecallBackup is new, changed or gone; the operator's own status is no reason."""
-        metadata = event["object"]["metadata"]
-        key = f"{metadata['namespace']}/{metadata['name']}"
-        if event.get("type") == "DELETED":
-            self._last.pop(key, None)
-        else:
-            seen = fingerprint(metadata)
-            if self._last.get(key) == seen:
-                return
-            self._last[key] = seen
-        # What was there before, which lists tell (and Kopf, without a type), waits behind what somebody just did.
-        self._queue.add(key, background=event.get("type") is None)
+        key = self._told.news(event)
+        if key is not None:
+            # What was there before, which lists tell (and Kopf, without a type), waits behind what somebody just did.
+            self._queue.add(key, background=event.get("type") is None)
 
     async def list_once(self) -> None:
         """Ask for a pass over every backup that changed without an event, or that nothing is planned for.

@@ -20,7 +20,7 @@ from recall_operator.models.base import API_VERSION, KIND
 from recall_operator.models.instance import RecallInstance
 from recall_operator.ownership import Owner
 from recall_operator.permissions.operator_policy import grants
-from recall_operator.platform import Platform
+from recall_operator.platform import CLOUDFRONT_ZONE, Platform
 from recall_operator.resources.access_policy import access_policy
 from recall_operator.resources.part import Subject
 
@@ -42,7 +42,7 @@ _EXAMPLE: Final = Platform.model_validate(
             "jwksUrl": f"https://cognito-idp.{_REGION}.amazonaws.com/POOL/.well-known/jwks.json",
             "signInUrl": "https://auth.example.org",
         },
-        "web": {"distribution": {"dnsName": "d111111abcdef8.cloudfront.net", "hostedZoneId": "Z2FDTNDATAQYW2"}},
+        "web": {"distribution": {"dnsName": "d111111abcdef8.cloudfront.net", "hostedZoneId": CLOUDFRONT_ZONE}},
         "ingress": {"loadBalancerZoneId": "Z32O12XQLNTSW2"},
         "workload": {"image": "recall-api"},
         "access": {"permissionsBoundaryArn": f"arn:aws:iam::{_ACCOUNT}:policy/BOUNDARY", "restores": True},

@@ -34,13 +34,37 @@ def fingerprint(metadata: Mapping[str, Any]) -> tuple[Any, ...]:
     )
 
 
+class Fingerprints:
+    """What was last told of each object, so that only what changes it calls for a pass."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, tuple[Any, ...]] = {}
+
+    def news(self, event: Mapping[str, Any]) -> str | None:
+        """Take note of an event; return the object's key if it is new, changed or gone, else None."""
+        metadata = event["object"]["metadata"]
+        key = f"{metadata['namespace']}/{metadata['name']}"
+        if event.get("type") == "DELETED":
+            self._last.pop(key, None)
+            return key
+        seen = fingerprint(metadata)
+        if self._last.get(key) == seen:
+            return None
+        self._last[key] = seen
+        return key
+
+    def untold(self, listed: Mapping[str, tuple[Any, ...]]) -> dict[str, tuple[Any, ...]]:
+        """Return what of a list, as fingerprints by key, no event told."""
+        return {key: seen for key, seen in listed.items() if self._last.get(key) != seen}
+
+
 class Watcher:
     """Turns events into keys, and lets the cache know what they show."""
 
     def __init__(self, queue: WorkQueue, cache: KubernetesCache) -> None:
         self._queue = queue
         self._cache = cache
-        self._last: dict[str, tuple[Any, ...]] = {}
+        self._told = Fingerprints()
         self._missed: dict[str, tuple[Any, ...]] = {}
         self._heard_at = time.monotonic()
         WATCH_SILENT_SECONDS.set_function(lambda: time.monotonic() - self._heard_at)
@@ -48,18 +72,11 @@ class Watcher:
     def instance_changed(self, event: Mapping[str, Any]) -> None:
         """Ask for a pass when an instance is new, changed or gone."""
         self._heard_at = time.monotonic()
-        metadata = event["object"]["metadata"]
-        key = f"{metadata['namespace']}/{metadata['name']}"
         self._cache.note(event["object"], deleted=event.get("type") == "DELETED")
-        if event.get("type") == "DELETED":
-            self._last.pop(key, None)
-        else:
-            seen = fingerprint(metadata)
-            if self._last.get(key) == seen:
-                return
-            self._last[key] = seen
-        # Kopf's events of what it lists have no type: everything at the start is the background.
-        self._queue.add(key, background=event.get("type") is None)
+        key = self._told.news(event)
+        if key is not None:
+            # Kopf's events of what it lists have no type: everything at the start is the background.
+            self._queue.add(key, background=event.get("type") is None)
 
     def compare(self, listed: Mapping[str, tuple[Any, ...]]) -> tuple[list[str], list[str]]:
         """Compare a list of all instances, as fingerprints by key, with what events told.
@@ -68,7 +85,7 @@ class Watcher:
             The keys of instances that changed without an event so far, and those of them of which the comparison
             before this one said the same: no event will come, the watch is dead.
         """
-        missed = {key: seen for key, seen in listed.items() if self._last.get(key) != seen}
+        missed = self._told.untold(listed)
         lost = [key for key, seen in missed.items() if self._missed.get(key) == seen]
         self._missed = missed
         return list(missed), lost

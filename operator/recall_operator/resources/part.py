@@ -60,9 +60,6 @@ class Clients:
     kubernetes: KubernetesCaller
 
 
-Outputs = dict[str, str]
-"""What parts tell each other, such as the app client's id; the part that produces a value owns its key."""
-
 Observed = TypeVar("Observed")
 
 
@@ -93,7 +90,7 @@ class Part(Protocol[Observed]):
         ...
 
     def outputs(self, subject: Subject, observed: Observed) -> Mapping[str, str]:
-        """Return what other parts need to know of this one, as far as it is there."""
+        """Return what other parts need to know of this one, such as the app client's id, as far as it is there."""
         ...
 
     def plan(self, subject: Subject, observed: Observed, outputs: Mapping[str, str]) -> Assessment:

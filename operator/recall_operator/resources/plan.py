@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from recall_operator.kubernetes.client import ObjectKey
     from recall_operator.models.status import ResourceStatus
@@ -148,8 +148,3 @@ def differences(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> tuple[Di
 def appearing(fields: Mapping[str, Any]) -> tuple[Difference, ...]:
     """Return the differences of something that does not exist yet."""
     return tuple(Difference(name, None, value) for name, value in fields.items())
-
-
-def printed(changes: Iterable[Change]) -> str:
-    """Return a whole plan as people read it."""
-    return "\n".join(str(change) for change in changes) or "No changes."

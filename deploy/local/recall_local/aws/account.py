@@ -23,6 +23,7 @@ from recall_local.aws.tier_trigger import function_name, prepare_trigger, rights
 from recall_local.aws.web_app import Distribution, prepare_web_app
 from recall_local.stack import write_atomically
 from recall_operator.platform import (
+    CLOUDFRONT_ZONE,
     AliasTarget,
     AwsFacts,
     ClusterFacts,
@@ -49,8 +50,6 @@ OPERATOR_ROLE: Final = "recall-operator"
 INGRESS_CLASS: Final = "recall-local"
 LOAD_BALANCER_ZONE: Final = "Z32O12XQLNTSW2"
 """Route 53 zone of application load balancers in eu-west-1. Source: AWS General Reference, Elastic Load Balancing."""
-CLOUDFRONT_ZONE: Final = "Z2FDTNDATAQYW2"
-"""Route 53 zone of every CloudFront distribution. Source: Route 53 API reference, AliasTarget."""
 
 USER_KEYS_KEY_ID: Final = "00000000-0000-4000-8000-000000000001"
 """Id of the account's KMS key for users' data keys, as deploy/examples/private.yaml names it."""
