@@ -17,7 +17,7 @@ const AnswerContext = createContext<Pick<Exchange, "citations" | "memories">>({
 });
 
 /** A link's address, or none: only the web and mail are gone to from here. */
-export function safeAddress(address: string): string {
+function safeAddress(address: string): string {
   return ADDRESS.test(address) ? address : "";
 }
 

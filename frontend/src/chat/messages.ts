@@ -9,7 +9,7 @@ import type { Proposal, StoredMessage } from "./exchange";
 type Pages = InfiniteData<Schema["MessagePage"], string | null>;
 
 export const CONVERSATIONS = ["conversations"] as const;
-export const LIST = [...CONVERSATIONS, "list"] as const;
+const LIST = [...CONVERSATIONS, "list"] as const;
 export const messagesKey = (conversation: string) => [...CONVERSATIONS, conversation, "messages"] as const;
 
 /** Messages of a conversation, page by page, the last one first. */

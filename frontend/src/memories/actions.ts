@@ -68,7 +68,7 @@ export function useDelete(): (memories: readonly Memory[]) => void {
 }
 
 /** Bring deleted memories back. */
-export function useRestore(): (ids: readonly string[]) => void {
+function useRestore(): (ids: readonly string[]) => void {
   const { api } = useServices();
   const { t } = useTranslation();
   const queries = useQueryClient();

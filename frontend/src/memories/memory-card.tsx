@@ -35,10 +35,10 @@ export interface CardProps {
   position?: number;
 }
 
-export const editDraft = (id: string) => `edit.${id}`;
+const editDraft = (id: string) => `edit.${id}`;
 
 /** What a memory says, without what belongs to its storage. */
-export function contentOf({ text, tags, occurredAt, pinned, neverSendTo }: Content): Content {
+function contentOf({ text, tags, occurredAt, pinned, neverSendTo }: Content): Content {
   return { text, tags, occurredAt, pinned, neverSendTo };
 }
 

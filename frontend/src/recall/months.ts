@@ -32,7 +32,7 @@ export function yearName(year: number): string {
 }
 
 /** When a memory happened; else when it was written. */
-export function timeOf(memory: Memory): Date {
+function timeOf(memory: Memory): Date {
   return new Date(memory.occurredAt ?? memory.createdAt);
 }
 

@@ -43,7 +43,7 @@ export default function Fields({ content, onChange }: FieldsProps) {
 }
 
 /** The day of a moment in the user's time zone, as a date input has it. */
-export function dayOf(moment: string | null): string {
+function dayOf(moment: string | null): string {
   if (moment === null) return "";
   const date = new Date(moment);
   const two = (number: number) => String(number).padStart(2, "0");

@@ -19,7 +19,7 @@ import styles from "./import-page.module.css";
 type Format = Schema["ImportFormat"];
 type Report = Schema["ImportReport"];
 
-export const FORMATS = ["ndjson", "text", "paragraphs", "markdown", "chatgpt", "claude"] as const;
+const FORMATS = ["ndjson", "text", "paragraphs", "markdown", "chatgpt", "claude"] as const;
 
 const isChat = (format: Format) => format === "chatgpt" || format === "claude";
 

@@ -23,7 +23,7 @@ function isTaken(target: EventTarget | null): boolean {
 }
 
 /** Whether a key press asks for the box. */
-export function asksForBox(event: KeyboardEvent): boolean {
+function asksForBox(event: KeyboardEvent): boolean {
   const key = event.key.toLowerCase();
   if (event.altKey || event.isComposing) return false;
   if (key === "k") return (event.ctrlKey || event.metaKey) && !event.shiftKey;
