@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from recall_api.identifiers import MemoryId
-from recall_api.search.bm25 import WordIndex, explain, scores
+from recall_api.search.bm25 import WordIndex
 from recall_api.search.facts import Facts
 from recall_api.search.filters import EVERYTHING, Filter
 from recall_api.search.fusion import MIN_SIMILARITY, TIME_WEIGHT, fuse
@@ -38,7 +38,7 @@ class WordsPart:
     rank: int
     score: float
     terms: dict[str, float]
-    """What each term of the query adds."""
+    """What each term of the query adds; in a long text, in its best passage."""
 
 
 @dataclass(frozen=True)
@@ -93,12 +93,10 @@ class Hit:
         return spans(self.memory.content.text, set(self.words.terms)) if self.words else []
 
 
-def memory_terms(memory: Memory) -> list[str]:
-    """Return everything by which a memory is found by words: its text, its tags, and its date as text."""
+def label_terms(memory: Memory) -> list[str]:
+    """Return the words by which a memory is found beside its text: its tags, and its date as text."""
     content = memory.content
-    found = terms(content.text)
-    for tag in content.tags:
-        found.extend(terms(tag))
+    found = [term for tag in content.tags for term in terms(tag)]
     if content.occurred_at is not None:
         found.extend(date_terms(content.occurred_at))
     return found
@@ -167,7 +165,7 @@ class UserIndex:
         self._hashes[slot] = content_hash
         self._texts.put(slot, memory)
         self._facts.put(slot, memory.content)
-        self._words.add(slot, memory_terms(memory))
+        self._words.add(slot, terms(memory.content.text), label_terms(memory))
 
     def memory(self, memory_id: MemoryId) -> Memory | None:
         """Return a memory, if it is known."""
@@ -228,8 +226,8 @@ class UserIndex:
         size = self.size
         if not self._slots:
             return []
-        matches = self._words.matches(query_terms(query))
-        words = scores(matches, size)
+        found = self._words.find(query_terms(query), size)
+        words = found.scores()
         vectors = self.previous or self._vectors
         similarities = (
             np.full(size, np.nan, np.float32) if query_vector is None else vectors.similarities(query_vector, size)
@@ -242,7 +240,7 @@ class UserIndex:
                 in_time &= ~refused
         fused = fuse(words, similarities, self._words.lengths(size), in_time)
         best = _best(fused, limit)
-        parts = explain(matches, best, size)
+        parts = found.explain(best)
         return [
             Ranked(
                 memory_id=MemoryId(self._ids[slot].decode()),

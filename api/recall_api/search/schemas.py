@@ -66,7 +66,9 @@ class WordsExplanation(Schema):
 
     rank: int
     score: float
-    terms: dict[str, float] = Field(description="What each word of the query adds to the score.")
+    terms: dict[str, float] = Field(
+        description="What each word of the query adds to the score; in a long text, in its best passage."
+    )
     spans: list[Span] = Field(description="Where those words stand in the text, to be highlighted.")
 
 
@@ -99,7 +101,9 @@ class TimeExplanation(TimeSpan):
 class Explanation(Schema):
     """Why a memory was found; null where a ranking does not have it."""
 
-    score: float = Field(description="Words (0 to 0.6), vector (0 to 0.4) and time (0.5), each scaled to its best hit.")
+    score: float = Field(
+        description="Words (0 to 0.55), vector (0 to 0.45) and time (0.5), each scaled to its best hit."
+    )
     words: WordsExplanation | None
     vector: VectorExplanation | None
     time: TimeExplanation | None = None

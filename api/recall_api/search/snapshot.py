@@ -14,7 +14,7 @@ from recall_api.search.texts import PackedTexts
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 """Goes up when the same words would be packed differently: tokens, hashes, layout. Others are not read."""
 
 
@@ -45,6 +45,7 @@ class Snapshot:
             keys=self.postings.keys,
             starts=self.postings.starts,
             slots=self.postings.slots,
+            parts=self.postings.parts,
             counts=self.postings.counts,
             lengths=self.lengths,
             occurred=self.occurred,
@@ -69,7 +70,7 @@ class Snapshot:
                 return cls(
                     archive["ids"],
                     archive["hashes"],
-                    Postings(archive["keys"], archive["starts"], archive["slots"], archive["counts"]),
+                    Postings(*(archive[name] for name in ("keys", "starts", "slots", "parts", "counts"))),
                     archive["lengths"],
                     archive["occurred"],
                     archive["others"].tobytes(),

@@ -1197,7 +1197,7 @@ export interface components {
         Explanation: {
             /**
              * Score
-             * @description Words (0 to 0.6), vector (0 to 0.4) and time (0.5), each scaled to its best hit.
+             * @description Words (0 to 0.55), vector (0 to 0.45) and time (0.5), each scaled to its best hit.
              */
             score: number;
             words: components["schemas"]["WordsExplanation"] | null;
@@ -2223,7 +2223,7 @@ export interface components {
             score: number;
             /**
              * Terms
-             * @description What each word of the query adds to the score.
+             * @description What each word of the query adds to the score; in a long text, in its best passage.
              */
             terms: {
                 [key: string]: number;

@@ -58,7 +58,7 @@ def searching(stored: Stored, kilobytes: int) -> SearchService:
 
 async def test_the_least_recently_searched_index_goes_when_there_is_no_room() -> None:
     stored = Stored(anna=100, ben=100, cara=100)
-    service = searching(stored, 1_250)  # room for two
+    service = searching(stored, 250)  # room for two
     for user in (ANNA, BEN, ANNA, CARA, ANNA):
         assert (await service.search(user, "bicycle", limit=3)).hits
     assert stored.loaded == [ANNA, BEN, CARA]

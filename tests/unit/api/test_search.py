@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from datetime import UTC, datetime
 
@@ -13,7 +14,7 @@ from hypothesis.extra import numpy as npst
 
 from recall_api.identifiers import MemoryId
 from recall_api.memories.model import Memory, MemoryContent, Source
-from recall_api.search.bm25 import K1, B, WordIndex, explain, scores
+from recall_api.search.bm25 import K1, MAX_PARTS, PASSAGE, B, WordIndex, parts, shrinkage
 from recall_api.search.directions import Directions
 from recall_api.search.filters import Filter
 from recall_api.search.fusion import (
@@ -32,51 +33,113 @@ from recall_api.search.tokens import date_terms, query_terms, spans, terms
 from recall_api.search.vectors import VectorIndex, from_bytes, to_bytes, unit
 
 WORDS = st.sampled_from(["bicycle", "cellar", "peanut", "dinner", "jonas", "key", "ivy", "cat"])
-DOCUMENTS = st.dictionaries(st.integers(0, 30), st.lists(WORDS, min_size=1, max_size=12), max_size=20)
+TEXTS = st.builds(
+    lambda words, times, last: words * times + last,
+    st.lists(WORDS, min_size=1, max_size=12),
+    st.sampled_from([1, 1, 20, 60]),
+    st.lists(WORDS, max_size=12),
+)
+"""Of a word to some seven hundred: one passage and several."""
+DOCUMENTS = st.dictionaries(st.integers(0, 30), st.tuples(TEXTS, st.lists(WORDS, max_size=3)), max_size=20)
 MOMENT = datetime(2026, 3, 1, tzinfo=UTC)
 
 
-def plain_bm25(documents: dict[int, list[str]], query: list[str], slot: int) -> float:
-    """Say what BM25 is, term by term."""
-    average = sum(map(len, documents.values())) / len(documents)
-    score = 0.0
-    for term in query:
-        count = documents[slot].count(term)
-        containing = sum(term in document for document in documents.values())
-        idf = math.log(1 + (len(documents) - containing + 0.5) / (containing + 0.5))
-        score += idf * count * (K1 + 1) / (count + K1 * (1 - B + B * len(documents[slot]) / average))
-    return score
+def plain_bm25(documents: dict[int, tuple[list[str], list[str]]], query: list[str], slot: int) -> float:
+    """Say what BM25 by the best passage is, term by term."""
+    text, labels = documents[slot]
+    length = len(text) + len(labels)
+    count = max(1, math.ceil(length / PASSAGE))
+    bounds = [part * len(text) // count for part in range(count + 1)]
+    relative = length / PASSAGE if count == 1 else math.sqrt(length * PASSAGE) / PASSAGE
+    scores = []
+    for start, end in itertools.pairwise(bounds):
+        score, passage = 0.0, text[start:end] + labels
+        for term in query:
+            often = passage.count(term)
+            containing = sum(term in [*one, *other] for one, other in documents.values())
+            idf = math.log(1 + (len(documents) - containing + 0.5) / (containing + 0.5))
+            score += idf * often * (K1 + 1) / (often + K1 * (1 - B + B * relative))
+        scores.append(score)
+    return max(scores)
 
 
 @given(DOCUMENTS, st.lists(WORDS, max_size=5), st.sets(st.integers(0, 30)), st.booleans(), st.integers(0, 20))
-def test_scores_are_bm25_whatever_came_and_went(
-    documents: dict[int, list[str]], query: list[str], removed: set[int], packed: bool, packed_at: int
+def test_scores_are_those_of_best_passages_whatever_came_and_went(
+    documents: dict[int, tuple[list[str], list[str]]],
+    query: list[str],
+    removed: set[int],
+    packed: bool,
+    packed_at: int,
 ) -> None:
     index = WordIndex()
-    for number, (slot, document) in enumerate(documents.items()):
+    for number, (slot, (text, labels)) in enumerate(documents.items()):
         if number == packed_at:
             index.pack()
-        index.add(slot, document)
+            index.find(query, 31)
+        index.add(slot, text, labels)
     for slot in removed & documents.keys():
         index.remove(slot)
     if packed:
         index.pack()
     left = {slot: document for slot, document in documents.items() if slot not in removed}
-    matches = index.matches(query)
-    found = scores(matches, 31)
+    found = index.find(query, 31)
+    scores = found.scores()
     assert len(index) == len(left)
     for slot in range(31):
         expected = plain_bm25(left, query, slot) if slot in left else 0.0
-        assert float(found[slot]) == pytest.approx(expected, rel=1e-4, abs=1e-6)
-        if slot in left:
-            assert sum(explain(matches, [slot], 31)[0].values()) == pytest.approx(expected, rel=1e-4, abs=1e-6)
+        assert float(scores[slot]) == pytest.approx(expected, rel=1e-4, abs=1e-6)
+        assert sum(found.explain([slot])[0].values()) == pytest.approx(expected, rel=1e-4, abs=1e-6)
+
+
+@given(npst.arrays(np.int32, 12, elements=st.integers(-1, 40_000)))
+def test_passages_are_of_the_usual_length_at_most_and_longer_documents_shrink_more(lengths: np.ndarray) -> None:
+    cut = parts(lengths)
+    assert ((cut >= 1) & (lengths <= cut * PASSAGE)).all()
+    assert ((cut == 1) | (lengths > (cut - 1) * PASSAGE)).all()
+    shrunk = shrinkage(lengths)
+    assert (shrunk >= np.float32(K1 * (1 - B))).all()
+    assert (shrinkage(lengths + 1)[lengths >= 0] > shrunk[lengths >= 0]).all()
+
+
+def test_an_endless_text_has_as_many_passages_as_can_be_counted() -> None:
+    assert parts(np.array([2_000_000_000], np.int32)).tolist() == [MAX_PARTS]
+
+
+def test_words_that_stand_together_in_a_long_text_count_more_than_far_apart() -> None:
+    index = WordIndex()
+    for slot, (first, second) in enumerate([(10, 12), (10, 900)]):
+        text = ["other"] * 1_000
+        text[first], text[second] = "leaking", "tap"
+        index.add(slot, text)
+    together, apart = index.find(["leaking", "tap"], 2).scores()
+    assert together > 1.5 * apart > 0
+
+
+def test_a_note_that_says_it_comes_before_a_page_that_says_it_in_passing() -> None:
+    index = WordIndex()
+    index.add(0, ["other"] * 500 + ["leaking", "tap"] + ["other"] * 500)
+    index.add(1, ["leaking", "tap", "mended"])
+    index.add(2, ["other"])
+    page, note, _ = index.find(["leaking", "tap"], 3).scores()
+    assert note > page > 0
+
+
+def test_a_book_beside_them_does_not_change_how_notes_compare() -> None:
+    def ratio(*beside: list[str]) -> float:
+        index = WordIndex()
+        for slot, text in enumerate([["tap"], ["tap", *["other"] * 40], *beside]):
+            index.add(slot, text)
+        short, longer, *_ = index.find(["tap"], 2 + len(beside)).scores().tolist()
+        return float(short / longer)
+
+    assert ratio(["page"] * 20_000) == pytest.approx(ratio())
 
 
 def test_a_rare_word_counts_more_than_a_common_one() -> None:
     index = WordIndex()
     for slot in range(20):
         index.add(slot, ["common", "rare" if slot == 7 else "other"])
-    assert int(np.argmax(scores(index.matches(["common", "rare"]), 20))) == 7
+    assert int(np.argmax(index.find(["common", "rare"], 20).scores())) == 7
 
 
 SCORES = npst.arrays(np.float32, 12, elements=st.floats(0, 20, width=32))
@@ -256,9 +319,7 @@ def memory(number: int, text: str, **fields: object) -> Memory:
     return Memory(MemoryId(f"{number:026d}"), content, number, MOMENT, MOMENT, Source.TYPED)
 
 
-@given(
-    st.lists(st.tuples(st.integers(0, 8), st.sampled_from(["put", "remove"]), st.lists(WORDS, min_size=1)), max_size=40)
-)
+@given(st.lists(st.tuples(st.integers(0, 8), st.sampled_from(["put", "remove"]), TEXTS), max_size=40))
 def test_an_index_that_was_changed_finds_what_a_fresh_one_finds(
     steps: list[tuple[int, str, list[str]]],
 ) -> None:
@@ -342,6 +403,22 @@ def test_a_hit_by_words_alone_surfaces_among_many_by_meaning() -> None:
     hits = index.search("passport", np.array([1, 0], np.float32), limit=10)
     assert odd.id in {hit.memory.id for hit in hits}
     assert hits[0].memory.id == odd.id
+
+
+def test_every_passage_of_a_long_memory_has_its_tags_and_its_date() -> None:
+    index = UserIndex(2)
+    page = memory(
+        1,
+        f"The tap leaks.{' Something else entirely.' * 200}",
+        tags=("kitchen",),
+        occurred_at=datetime(2024, 3, 15, tzinfo=UTC),
+    )
+    index.put(page)
+    index.put(memory(2, "Something else."))
+    (hit,) = index.search("leaking kitchen tap in March 2024", None, limit=5)
+    assert hit.words is not None
+    assert hit.words.terms.keys() == {"leak", "kitchen", "tap", "march", "2024"}
+    assert sum(hit.words.terms.values()) == pytest.approx(hit.words.score, rel=1e-5)
 
 
 def test_what_is_not_accepted_is_not_found_by_either_ranking() -> None:
