@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
@@ -19,7 +18,7 @@ import boto3
 from botocore import xform_name
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
-from pydantic_core import from_json
+from pydantic_core import from_json, to_json
 
 from recall_api.errors import error_code, unavailable
 from recall_api.signed_http import Identity, Service
@@ -91,7 +90,7 @@ class Aws:
             ProblemError: it could not be reached (503).
         """
         headers = {"content-type": "application/x-amz-json-1.0", "x-amz-target": f"DynamoDB_20120810.{operation}"}
-        body = json.dumps(parameters, separators=(",", ":"), ensure_ascii=False).encode()
+        body = to_json(parameters)
         with self._measured(operation):
             answer: dict[str, Any] = _parsed(await self._dynamodb.send(operation, "/", body, headers))
         return answer
@@ -104,16 +103,14 @@ class Aws:
         assert self._kms is not None  # noqa: S101 - only `encryption` calls it, and only with a keys table
         headers = {"content-type": "application/x-amz-json-1.1", "x-amz-target": f"TrentService.{operation}"}
         with self._measured(operation):
-            answer: dict[str, Any] = _parsed(
-                await self._kms.send(operation, "/", json.dumps(parameters).encode(), headers)
-            )
+            answer: dict[str, Any] = _parsed(await self._kms.send(operation, "/", to_json(parameters), headers))
         return answer
 
     async def invoke_model(self, model: str, document: Mapping[str, Any]) -> Any:
         """Return what a Bedrock model that is no chat answers to `document`; raises as `dynamodb` does."""
         path = f"/model/{quote(model, safe='')}/invoke"
         with self._measured("InvokeModel"):
-            return _parsed(await self._embeddings.send("InvokeModel", path, json.dumps(document).encode(), _JSON))
+            return _parsed(await self._embeddings.send("InvokeModel", path, to_json(document), _JSON))
 
     @asynccontextmanager
     async def converse_stream(self, request: Mapping[str, Any]) -> AsyncIterator[AsyncIterator[bytes]]:
@@ -124,7 +121,7 @@ class Aws:
             botocore.exceptions.BotoCoreError: it could not be reached, or fell silent.
         """
         path = f"/model/{quote(request['modelId'], safe='')}/converse-stream"
-        body = json.dumps({name: value for name, value in request.items() if name != "modelId"}).encode()
+        body = to_json({name: value for name, value in request.items() if name != "modelId"})
         async with self._chat.stream("ConverseStream", path, body, _EVENTS) as pieces:
             yield pieces
 

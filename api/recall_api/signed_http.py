@@ -126,6 +126,7 @@ class Service:
         self._identity = identity
         self._name, self._region = name, region
         self._address = address.rstrip("/")
+        self._host = URL(self._address).authority
         self._at: dict[str, Any] = {"endpoint_url": self._address}
         self._certificates = session.get_config_variable("ca_bundle")
         self._connections = connections
@@ -175,7 +176,8 @@ class Service:
         self, operation: str, path: str, body: bytes, headers: Mapping[str, str]
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         address = self._address + path
-        request = AWSRequest("POST", address, headers=dict(headers), data=body)
+        # With the host told, the signer does not look for it in the address, twice a request.
+        request = AWSRequest("POST", address, headers={"host": self._host, **headers}, data=body)
         SigV4Auth(await self._identity.credentials(), self._name, self._region).add_auth(request)
         with self._as_botocore():
             answer = await self._session().post(

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 tracer: Final = trace.get_tracer("recall_api", __version__)
 """Makes spans; they go nowhere until `start` was called."""
 
+_is_exporting = False
+"""Whether `start` was called: one a process, as OpenTelemetry's provider is."""
+
 SERVER: Final = trace.SpanKind.SERVER
 CLIENT: Final = trace.SpanKind.CLIENT
 INTERNAL: Final = trace.SpanKind.INTERNAL
@@ -39,6 +42,9 @@ INTERNAL: Final = trace.SpanKind.INTERNAL
 @contextmanager
 def span(name: str, kind: SpanKind = INTERNAL) -> Iterator[Span]:
     """Make a span of what happens inside; of an error it holds the type, never the message, which may quote a user."""
+    if not _is_exporting:  # else what goes nowhere would cost as much as a log line
+        yield trace.INVALID_SPAN
+        return
     with tracer.start_as_current_span(name, kind=kind, record_exception=False, set_status_on_exception=False) as made:
         try:
             yield made
@@ -49,6 +55,7 @@ def span(name: str, kind: SpanKind = INTERNAL) -> Iterator[Span]:
 
 def start(settings: Settings) -> TracerProvider | None:
     """Send spans to the settings' collector; return the provider to shut down, none without a collector."""
+    global _is_exporting
     if not settings.traces_endpoint:
         return None
     namespace, _, name = settings.instance.partition("/")
@@ -64,4 +71,5 @@ def start(settings: Settings) -> TracerProvider | None:
     provider = TracerProvider(resource=resource, span_limits=SpanLimits(max_attribute_length=256))
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     trace.set_tracer_provider(provider)
+    _is_exporting = True
     return provider

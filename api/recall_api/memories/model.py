@@ -7,6 +7,7 @@ import unicodedata
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class MemoryContent:
     never_send_to: tuple[str, ...] = ()
     """Models that must not be told this memory; `*` stands for all."""
 
-    @property
+    @cached_property
     def content_hash(self) -> str:
         """What two memories share when they say the same: SHA-256 of the text, whatever its spacing or encoding."""
         return content_hash(self.text)

@@ -89,7 +89,8 @@ async def test_a_request_is_signed_with_the_pods_credentials_which_are_read_once
     signed = seen[0].headers["authorization"]
     assert "Credential=key/" in signed
     assert "/eu-west-1/dynamodb/aws4_request" in signed
-    assert "x-amz-target" in signed
+    assert "SignedHeaders=host;x-amz-date;x-amz-security-token;x-amz-target" in signed
+    assert seen[0].headers.getall("host") == [seen[0].url.authority]
     assert seen[0].headers["x-amz-security-token"] == "token"
 
 
