@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from recall_api.contract import PARTITION_KEY, SORT_KEY, TIME_TO_LIVE_ATTRIBUTE
 from recall_api.identifiers import MemoryId
 from recall_api.memories.model import Action, Deleted, HistoryEntry, Memory, MemoryContent, Source
+from recall_api.user_items import partition
 
 if TYPE_CHECKING:
     from recall_api.identifiers import UserId
@@ -18,11 +19,6 @@ LAST_ID: Final = "7" + "Z" * 25
 """Least and greatest ULID."""
 STATE_KEY: Final = "STATE"
 LAST_VERSION: Final = 10**12 - 1
-
-
-def partition(user_id: UserId) -> str:
-    """Return the partition that holds everything of a user in either table."""
-    return f"USER#{user_id}"
 
 
 def memory_key(memory_id: str) -> str:

@@ -59,10 +59,6 @@ class MemoryContent:
         """What two memories share when they say the same: SHA-256 of the text, whatever its spacing or encoding."""
         return content_hash(self.text)
 
-    def may_be_sent_to(self, model: str) -> bool:
-        """Say whether `model` may be told this memory."""
-        return not any(refused in ("*", model) for refused in self.never_send_to)
-
 
 @dataclass(frozen=True)
 class Memory:

@@ -30,7 +30,6 @@ from recall_api.memories.items import (
     guard_key,
     history_key,
     memory_key,
-    partition,
     to_history,
     to_item,
     to_trash,
@@ -49,6 +48,7 @@ from recall_api.memories.model import (
     Source,
 )
 from recall_api.storage import Table, TransactionRefusedError
+from recall_api.user_items import partition
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence

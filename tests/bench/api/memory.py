@@ -13,10 +13,11 @@ import uvloop
 
 from recall_api.contract import PARTITION_KEY, SORT_KEY
 from recall_api.identifiers import UserId
-from recall_api.memories.items import STATE_KEY, partition
+from recall_api.memories.items import STATE_KEY
 from recall_api.search.index import UserIndex
 from recall_api.search.repository import SnapshotRepository, StoredSnapshot, vector_space
 from recall_api.storage import Table
+from recall_api.user_items import partition
 from tests.bench.api.search import memories, write
 from tests.bench.api.world import DIMENSIONS, EMBEDDING_MODEL, Caller, resident_megabytes
 from tests.bench.embedders import WordLlamaEmbedder

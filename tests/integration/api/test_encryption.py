@@ -21,7 +21,6 @@ from recall_api.encryption.repository import WrappedKeyRepository
 from recall_api.encryption.storage import SealedStorage
 from recall_api.errors import ProblemError
 from recall_api.identifiers import UserId, new_memory_id
-from recall_api.memories.items import partition
 from recall_api.memories.model import Draft, MemoryContent, Source, content_hash
 from recall_api.memories.repository import MemoryRepository, Written
 from recall_api.search.repository import SnapshotRepository, StoredSnapshot, StoredVector, VectorRepository
@@ -29,6 +28,7 @@ from recall_api.search.vectors import to_bytes
 from recall_api.settings import Settings
 from recall_api.storage import Table
 from recall_api.telemetry import Metrics
+from recall_api.user_items import partition
 from tests.integration.api.conftest import Instance, Pod, make_instance, run_pod
 from tests.integration.api.dynamodb_door import Door
 from tests.integration.api.test_chat import ask, named

@@ -25,9 +25,9 @@ from recall_api.encryption.items import (
 )
 from recall_api.encryption.shapes import FINGERPRINT_PREFIX, OF_ALL, OF_USERS
 from recall_api.identifiers import UserId
-from recall_api.memories.items import guard_key, partition
+from recall_api.memories.items import guard_key
 from recall_api.storage import Table, decode_item, encode_item
-from recall_api.user_items import USER_PREFIX
+from recall_api.user_items import USER_PREFIX, partition
 
 KEY = b"k" * 32
 ANNA = UserId("anna")
