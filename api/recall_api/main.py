@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from recall_api import tracing
 from recall_api.application import create_app
 from recall_api.contract import DRAIN_SECONDS
+from recall_api.http_head import BoundedHeadProtocol
 from recall_api.settings import Settings
 from recall_api.telemetry import Metrics, configure_logging, log
 
@@ -30,10 +31,6 @@ __all__ = ["create_app", "main"]
 NOTICE_SECONDS: Final = 5.0
 """How long a stopping pod still accepts requests while it says that it is not ready: the time that Kubernetes and a
 load balancer need to stop sending them. Part of `DRAIN_SECONDS`."""
-
-MAX_HEADER_BYTES: Final = 32_768
-"""Headers larger than this are refused with 400 before they are looked at."""
-
 
 GARBAGE_OBJECTS: Final = 10_000
 """Objects made, less those freed, until the garbage collector looks at them; Python's own number is 700."""
@@ -81,7 +78,7 @@ def main() -> None:
         proxy_headers=False,
         timeout_keep_alive=75,  # longer than a load balancer's idle time (60 s), so that it never reuses a closed one
         timeout_graceful_shutdown=int(DRAIN_SECONDS - NOTICE_SECONDS),
-        h11_max_incomplete_event_size=MAX_HEADER_BYTES,
+        http=BoundedHeadProtocol,
     )
     # What there is now stays: the collector need not look at it again and again (decision 0193).
     gc.collect()
