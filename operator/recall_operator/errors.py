@@ -7,6 +7,7 @@ new generation of the spec, or for the slow resync, and show as `Stalled`.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -79,7 +80,7 @@ _WAIT: Final = THROTTLED | frozenset(
         "TableInUseException",
         "BackupInUseException",
         "ContinuousBackupsUnavailableException",
-        # Too many table operations at once, rather than a value (DynamoDB: 500 at a time).
+        # Too many table operations at once, rather than a value (DynamoDB: 500 at a time); but see `_COUNTED`.
         "LimitExceededException",
     }
 )
@@ -106,7 +107,26 @@ _DENIED: Final = frozenset({"AccessDenied", "AccessDeniedException", "Unauthoriz
 _MISSING: Final = NOT_FOUND | {"NoSuchHostedZone"}
 """Of what parts look for themselves they expect that it may be missing; what is left here, the platform names."""
 
-_QUOTA: Final = frozenset({"ServiceQuotaExceededException", "TooManyTagsException"})
+_QUOTA: Final = frozenset(
+    {
+        "ServiceQuotaExceededException",
+        "TooManyTagsException",
+        "LimitExceeded",  # IAM
+        "ResourceLimitExceededException",  # EKS
+    }
+)
+
+_COUNTED: Final = frozenset({"RequestCertificate", "CreateUserPoolClient", "CreateManagedLoginBranding"})
+"""Operations whose LimitExceededException speaks of how many there may be, and not of how many at a time.
+
+Sources: API References of ACM and of Cognito user pools.
+"""
+
+_NOT_SEEN_YET: Final = re.compile(r"role provided in the request does not exist", re.IGNORECASE)
+"""What EKS says, as of a wrong value, of a role that IAM made a moment ago: its copies of IAM's data lag behind.
+
+The association names a role that is made just before it, so it is never anything else.
+"""
 
 _IN_THE_WAY: Final = frozenset({"DeleteConflict", "DeleteConflictException"})
 
@@ -128,7 +148,8 @@ def _classify_aws(error: ClientError) -> Failure:
     code = aws_code(error) or "Unknown"
     operation = error.operation_name
     message = f"{operation}: {error.response.get('Error', {}).get('Message') or code}"
-    if code in _WAIT:
+    quota = code in _QUOTA or (code == "LimitExceededException" and operation in _COUNTED)
+    if (code in _WAIT and not quota) or _NOT_SEEN_YET.search(message):
         return Failure("Waiting", f"{message} ({code}); it is tried again.", broken=False)
     if code in _TERMINAL:
         return Failure(
@@ -139,7 +160,7 @@ def _classify_aws(error: ClientError) -> Failure:
     if code in _MISSING:
         remedy = "Make what the platform document names, or correct the document; it is tried again."
         return Failure("Missing", f"{message} ({code}). {remedy}")
-    if code in _QUOTA:
+    if quota:
         remedy = "Delete what is not needed any more, or ask AWS for a higher quota (Service Quotas)"
         return Failure("QuotaExceeded", f"{message} ({code}). {remedy}; it is tried again.")
     if code in _IN_THE_WAY:

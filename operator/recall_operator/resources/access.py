@@ -345,5 +345,9 @@ async def _observe_association(
         )
     except NotReadError:
         return ObservedAssociation(first["associationId"], first["associationArn"], None, None)
+    except Exception as error:
+        if is_not_found(error):  # Deleted already, and listed for a moment longer.
+            return None
+        raise
     found = answer["association"]
     return ObservedAssociation(found["associationId"], found["associationArn"], found["roleArn"], found.get("tags", {}))

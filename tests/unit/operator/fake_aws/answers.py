@@ -29,5 +29,5 @@ def copied(value: Any) -> Any:
     return value
 
 
-def refused(code: str) -> ClientError:
-    return ClientError({"Error": {"Code": code, "Message": code}}, "FakeOperation")
+def refused(code: str, message: str | None = None, *, operation: str = "FakeOperation") -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": message or code}}, operation)

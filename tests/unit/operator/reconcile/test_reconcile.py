@@ -380,6 +380,39 @@ async def test_pods_wait_for_their_role_and_client() -> None:
     assert world.aws.clients
 
 
+async def test_a_role_that_eks_does_not_see_yet_is_waited_for() -> None:
+    # IAM's data reaches other services seconds later, and EKS says so as it says that a value is wrong.
+    world = World()
+    key = world.kubernetes.put_instance(HOST)
+    unseen = 3
+
+    def behind(operation: str) -> None:
+        nonlocal unseen
+        if operation == "create_pod_identity_association" and unseen:
+            unseen -= 1
+            raise refused("InvalidParameterException", "Role provided in the request does not exist.")
+
+    world.aws.before = behind
+    for _ in range(3):
+        assert await world.once(key) is Outcome.FAILED
+        assert world.kubernetes.condition(key, "Stalled")["status"] == "False"
+        assert world.kubernetes.condition(key, "AccessReady")["reason"] == "Waiting"
+    await world.settle(key)
+    assert ready(world, key) == ("True", "AllPartsReady")
+
+
+async def test_an_association_that_is_deleted_and_still_listed_is_gone() -> None:
+    world = World()
+    key = world.kubernetes.put_instance(HOST)
+    await world.settle(key)
+    (listed,) = world.aws.associations.values()
+    world.kubernetes.delete_instance(key)
+    world.aws._list_pod_identity_associations = lambda **_: {"associations": [listed]}  # type: ignore[method-assign]
+    await world.settle(key)
+    assert key not in world.kubernetes.objects
+    assert not world.aws.associations
+
+
 async def test_a_spec_that_cannot_be_read_is_stalled() -> None:
     world = World()
     key = world.kubernetes.put_instance(HOST)
