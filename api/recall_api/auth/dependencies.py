@@ -8,7 +8,6 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPBearer
 
 from recall_api.auth.schemas import Principal
-from recall_api.auth.service import forbidden
 
 if TYPE_CHECKING:
     from recall_api.auth.service import Authenticator
@@ -30,12 +29,9 @@ async def current_user(request: Request, _documented: Annotated[object, Depends(
 
 
 async def leaving_user(request: Request, _documented: Annotated[object, Depends(_scheme)]) -> Principal:
-    """Return whose session it is, also when the account is being deleted or was; 401 when there is none."""
+    """Return whose session it is, also of an account that is leaving or has left; 401 without one, or an ended one."""
     authenticator = cast("Authenticator", request.app.state.authenticator)
-    principal = await authenticator.identify(request.headers.getlist("authorization"))
-    if principal.token_id is not None:
-        raise forbidden("")
-    return principal
+    return await authenticator.authenticate_leaving(request.headers.getlist("authorization"))
 
 
 CurrentUser = Annotated[Principal, Depends(current_user)]

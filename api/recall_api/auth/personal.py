@@ -81,7 +81,7 @@ def required_scope(method: str, path: str) -> TokenScope | None:
             return TokenScope.MEMORIES_READ
         case "imports":
             return TokenScope.MEMORIES_WRITE
-        case "chat" | "openai" | "models" | "conversations":
+        case "chat" | "openai" | "models" | "conversations":  # accepting a proposal asks for memories:write itself
             return TokenScope.CHAT
         case _:
             return None

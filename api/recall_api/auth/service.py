@@ -87,13 +87,26 @@ class Authenticator:
             scope = required_scope(method, path)
             if scope is None or scope not in principal.scopes:
                 raise forbidden(scope or "")
-        if self._standings is not None:
-            standing = await self._standings.get(principal.user_id)
-            if standing.is_leaving:
-                raise unauthorized("the account was deleted")
-            if principal.token_id is None and principal.began_at <= standing.valid_after:
-                raise unauthorized("the session was ended")
+        await self._check_standing(principal)
         return principal
+
+    async def authenticate_leaving(self, headers: Sequence[str]) -> Principal:
+        """Return whose session it is, even of an account that is being deleted; raises as `authenticate` does."""
+        principal = await self.identify(headers)
+        self._admit(principal.user_id)
+        if principal.token_id is not None:
+            raise forbidden("")
+        await self._check_standing(principal, may_leave=True)
+        return principal
+
+    async def _check_standing(self, principal: Principal, *, may_leave: bool = False) -> None:
+        if self._standings is None:
+            return
+        standing = await self._standings.get(principal.user_id)
+        if standing.is_leaving and not may_leave:
+            raise unauthorized("the account was deleted")
+        if principal.token_id is None and principal.began_at <= standing.valid_after:
+            raise unauthorized("the session was ended")
 
     def forget(self, user_id: UserId) -> None:
         """Ask anew for what is known of a user: it has just changed."""

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, cast
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from recall_api.auth.dependencies import CurrentUser
+from recall_api.auth.personal import TokenScope
+from recall_api.auth.service import forbidden
 from recall_api.chat.conversation_schemas import (
     ConversationPage,
     ConversationUpdate,
@@ -111,12 +113,17 @@ async def delete(conversation_id: IdPath, user: CurrentUser, service: Service) -
     "/{conversationId}/proposals/{proposalId}/accept",
     status_code=201,
     operation_id="acceptProposal",
-    responses={200: {"model": MemoryStored, "description": "It was there already."}, **problem_responses(404, 409)},
+    responses={
+        200: {"model": MemoryStored, "description": "It was there already."},
+        **problem_responses(403, 404, 409),
+    },
 )
 async def accept(
     conversation_id: IdPath, proposal_id: ProposalPath, user: CurrentUser, service: Service, response: Response
 ) -> MemoryStored:
-    """Store what was proposed as a memory."""
+    """Store what was proposed as a memory; a personal access token needs `memories:write` too."""
+    if user.token_id is not None and TokenScope.MEMORIES_WRITE not in user.scopes:
+        raise forbidden(TokenScope.MEMORIES_WRITE)
     memory, is_new = await service.accept(user.user_id, conversation_id_of(conversation_id), proposal_id)
     response.status_code = 201 if is_new else 200
     response.headers["Location"] = f"/v1/memories/{memory.id}"

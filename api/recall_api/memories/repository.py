@@ -288,7 +288,7 @@ class MemoryRepository:
     async def create_many(self, user_id: UserId, drafts: Sequence[Draft]) -> list[Written | Duplicate]:
         """Store up to `DRAFTS_AT_ONCE` drafts of different texts in one transaction; one that is there is left out.
 
-        A draft's id is kept unless the user has or had a memory of that id.
+        A draft's id is kept unless the user has or had a memory of that id, or an earlier draft has it.
         """
         tried: set[MemoryId] = set()
         for attempt in range(ATTEMPTS):
@@ -334,19 +334,22 @@ class MemoryRepository:
             partition(user_id),
             [
                 *dict.fromkeys(guard_key(found) for found in hashes),
-                *(memory_key(draft.id) for draft in drafts),
-                *(trash_key(draft.id) for draft in drafts),
+                *dict.fromkeys(memory_key(draft.id) for draft in drafts),
+                *dict.fromkeys(trash_key(draft.id) for draft in drafts),
             ],
         )
         found = {item[SORT_KEY]: item for item in items}
         results: dict[int, Written | Duplicate] = {}
         wanted: dict[int, Draft] = {}
+        given: set[MemoryId] = set()
         for place, (draft, content_hash) in enumerate(zip(drafts, hashes, strict=True)):
             guard = found.get(guard_key(content_hash))
             own = found.get(memory_key(draft.id))
             if guard is None:
-                taken = own is not None or trash_key(draft.id) in found
+                # Two exports in one file may say different things under one id.
+                taken = own is not None or trash_key(draft.id) in found or draft.id in given
                 wanted[place] = replace(draft, id=new_memory_id()) if taken else draft
+                given.add(draft.id)
             elif own is not None and guard["memoryId"] == draft.id and draft.id in tried:
                 memory = from_item(own)  # our own write, whose answer was lost
                 results[place] = Written(memory, Change(memory.version, Action.CREATED, memory.id))

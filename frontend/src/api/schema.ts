@@ -337,7 +337,7 @@ export interface paths {
         put?: never;
         /**
          * Accept
-         * @description Store what was proposed as a memory.
+         * @description Store what was proposed as a memory; a personal access token needs `memories:write` too.
          */
         post: operations["acceptProposal"];
         delete?: never;
@@ -3751,6 +3751,15 @@ export interface operations {
             };
             /** @description Unauthorized */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };

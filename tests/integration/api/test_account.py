@@ -72,6 +72,9 @@ def test_sessions_end_everywhere(
         personal = make_token(here, "memories:read")["token"]
         assert here.post("/v1/account/sign-out-everywhere").status_code == 204
         check_problem(here.get("/v1/account"), 401, "unauthorized")
+        # Whoever took the session can't delete everything with it either.
+        check_problem(here.delete("/v1/account", params={"confirm": "delete-everything"}), 401, "unauthorized")
+        check_problem(here.get("/v1/account/deletion"), 401, "unauthorized")
         eventually(lambda: there.get("/v1/account").status_code == 401)
         form = {"grant_type": "refresh_token", "client_id": instance.client_id}
         renewed = httpx.post(

@@ -155,6 +155,18 @@ def test_proposals_are_accepted_or_rejected_by_the_user(user: httpx.Client, stra
     ]
 
 
+def test_a_token_for_chats_alone_stores_no_memory(pod: Any, user: httpx.Client) -> None:
+    events = ask(user, ALLERGY)
+    accept = (
+        f"/v1/conversations/{started(events)['conversationId']}/proposals/{named(events, 'proposal')[0]['id']}/accept"
+    )
+    for scopes, status in ((["chat"], 403), (["memories:write"], 403), (["chat", "memories:write"], 201)):
+        made = user.post("/v1/account/tokens", json={"name": "program", "scopes": scopes}).json()
+        with pod.client(made["token"]) as program:
+            assert program.post(accept).status_code == status
+            assert user.get("/v1/memories/counts").json()["total"] == (status == 201)
+
+
 @pytest.mark.parametrize(
     "fields",
     [

@@ -57,6 +57,20 @@ def test_an_id_that_is_in_the_trash_is_not_taken_again(user: httpx.Client) -> No
     assert back["createdAt"] == memory["createdAt"]
 
 
+@pytest.mark.parametrize("kind", ["ndjson", "markdown"])
+def test_two_exports_in_one_file_say_different_things_under_one_id(
+    user: httpx.Client, stranger: httpx.Client, kind: str
+) -> None:
+    memory = remember(user, "Before the change")
+    before = export(user, kind)
+    user.patch(f"/v1/memories/{memory['id']}", json={"text": "After the change"})
+    report = send(stranger, before + export(user, kind), kind)
+    assert (report["stored"], report["duplicates"], report["rejected"]) == (2, 0, 0)
+    texts = {found["id"]: found["text"] for found in stranger.get("/v1/memories").json()["items"]}
+    assert texts.pop(memory["id"]) == "Before the change"
+    assert list(texts.values()) == ["After the change"]
+
+
 def test_a_dry_run_tells_and_stores_nothing(user: httpx.Client) -> None:
     remember(user, "There already")
     lines = ["There already", "New", "New", "", "Other", "x" * 9000]
