@@ -118,6 +118,22 @@ def helm_values(found: Platform, certificate_arn: str | None) -> dict[str, Any]:
     }
 
 
+class _Quoting(yaml.SafeDumper):
+    """Quotes what begins like a number: to YAML 1.1, and so to PyYAML, 012345678901 is text, to Helm it is a number."""
+
+
+def _text_node(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="'" if text[:1].isdigit() else None)
+
+
+_Quoting.add_representer(str, _text_node)
+
+
+def values_text(values: dict[str, Any]) -> str:
+    """Return values of a chart as YAML that Helm reads as it was meant."""
+    return yaml.dump(values, Dumper=_Quoting, sort_keys=False)
+
+
 def _platform(options: argparse.Namespace) -> int:
     environment = Environment.load(environment_path(options.environment))
     certificate: str | None = None
@@ -132,7 +148,7 @@ def _platform(options: argparse.Namespace) -> int:
         found = Platform.model_validate(yaml.safe_load(text))
     except (yaml.YAMLError, ValidationError) as error:
         raise KnobError(f"the Platform document can't be used; was it written by another release? {error}") from error
-    yaml.safe_dump(helm_values(found, certificate), sys.stdout, sort_keys=False)
+    sys.stdout.write(values_text(helm_values(found, certificate)))
     return 0
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
+import subprocess
 import sys
 from typing import TYPE_CHECKING
 
 from recall_local import lifecycle
 from recall_local.cluster.base import ClusterError
 from recall_local.processes import ProcessError
-from recall_local.stack import Stack, StackError
+from recall_local.stack import Stack, StackBusyError, StackError
 from recall_local.steps import StepFailedError, explain
 
 if TYPE_CHECKING:
@@ -78,11 +80,14 @@ def run(arguments: Sequence[str] | None = None) -> int:
         stack = Stack.open(os.environ.get("RECALL_STACK", "recall"))
         match options.command:
             case "up":
-                lifecycle.up(stack, resync_seconds=options.resync_seconds)
+                with stack.changing():
+                    lifecycle.up(stack, resync_seconds=options.resync_seconds)
             case "web":
-                lifecycle.publish_web_app(stack)
+                with stack.changing():
+                    lifecycle.publish_web_app(stack)
             case "down":
-                lifecycle.down(stack, erase=options.erase)
+                with stack.changing():
+                    lifecycle.down(stack, erase=options.erase)
             case "status":
                 return lifecycle.status(stack)
             case "demo":
@@ -97,6 +102,16 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except StackError as error:
         print(f"recall-local: {error}", file=sys.stderr)
         return 2
+    except StackBusyError as error:
+        print(f"recall-local: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        return _pipe_closed()
+    except subprocess.SubprocessError as error:
+        if isinstance(error, subprocess.CalledProcessError) and error.returncode == -signal.SIGPIPE:
+            return _pipe_closed()
+        print(f"recall-local: {explain(error)}; is the stack up? (make up)", file=sys.stderr)
+        return 1
     except (ClusterError, ProcessError, OSError) as error:
         print(f"recall-local: {explain(error)}", file=sys.stderr)
         return 1
@@ -104,6 +119,13 @@ def run(arguments: Sequence[str] | None = None) -> int:
         print("\nrecall-local: interrupted; `make up` goes on from here, `make down` cleans up", file=sys.stderr)
         return 130
     return 0
+
+
+def _pipe_closed() -> int:
+    """Return what shells call a program that wrote to a reader which had seen enough; nothing is wrong."""
+    # What is still buffered goes nowhere, or Python complains at its end.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 128 + signal.SIGPIPE
 
 
 if __name__ == "__main__":

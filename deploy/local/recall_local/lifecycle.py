@@ -299,10 +299,10 @@ def logs(stack: Stack, *, name: str | None, lines: int, follow: bool) -> None:
     found = {path.stem: path for path in sorted(stack.logs.glob("*.log"))}
     if name is None:
         for path in found.values():
-            print(f"==> {path}")
+            print(f"==> {path}", flush=True)  # `tail` writes by itself: buffered, all heads would come last
             subprocess.run(["tail", f"--lines={lines}", str(path)], check=True)
         pods = ("--namespace", OPERATOR_NAMESPACE, "--selector=app.kubernetes.io/name=recall-operator")
-        print("==> operator (kubectl logs)")
+        print("==> operator (kubectl logs)", flush=True)
         print(kubectl_of(stack).run("logs", *pods, f"--tail={lines}"))
         return
     if name not in found:

@@ -26,6 +26,10 @@ class StackError(Exception):
     """A stack that cannot be: the message names the value and what to do."""
 
 
+class StackBusyError(Exception):
+    """Another process changes the stack just now."""
+
+
 @dataclass(frozen=True)
 class Stack:
     """Where one stack keeps its things and at which addresses it answers."""
@@ -108,6 +112,23 @@ class Stack:
         stack.logs.mkdir(parents=True, exist_ok=True)
         stack.cache.mkdir(parents=True, exist_ok=True)
         return stack
+
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """Hold the stack while it is brought up or down; the kernel lets it go when the process dies.
+
+        Raises:
+            StackBusyError: another process does so: the two would start everything twice.
+        """
+        with (self.state / ".changing").open("a") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise StackBusyError(
+                    f"stack {self.name!r} is just being brought up or down by another recall-local; wait for its end, "
+                    "or interrupt it"
+                ) from error
+            yield
 
     def remove(self) -> None:
         """Delete everything the stack keeps, memories included; its index is free again. It must be down."""

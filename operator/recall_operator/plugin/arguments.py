@@ -17,7 +17,7 @@ _EPILOG = """
 examples:
   kubectl recall plan -f beta.yaml           what applying the file would change; exit status 2 when something would
   kubectl recall plan beta --remote          the operator's own plan, made with its rights instead of yours
-  kubectl recall status                      every instance as a tree of its parts
+  kubectl recall status                      every instance of the namespace as a tree of its parts; -A: of all
   kubectl recall hibernate beta              stop its pods; data, sign-in and names stay
   kubectl recall backup beta --wait          back both tables up by a RecallBackup, and say when that is done
   kubectl recall backups beta                its backups, with sizes and ARNs
@@ -76,7 +76,7 @@ def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
 
     plan = command("plan", "show what would change, field by field; change nothing", instance=False, output=True)
     plan.add_argument("name", nargs="?", help="name of a stored instance")
-    plan.add_argument("-f", "--filename", type=Path, help="a manifest that was not applied yet")
+    plan.add_argument("-f", "--filename", type=Path, help="a manifest that was not applied yet; - reads standard input")
     plan.add_argument(
         "--remote",
         action="store_true",
@@ -85,6 +85,7 @@ def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
     _timeout(plan)
     status = command("status", "show instances as trees of their parts, with reasons", instance=False, output=True)
     status.add_argument("name", nargs="?", help="name of the instance (default: all of the namespace)")
+    _all_namespaces(status)
     hibernate = command("hibernate", "stop an instance's pods; data, sign-in and names stay")
     hibernate.add_argument("--scheduled", action="store_true", help="sleep by spec.hibernation.windows from now on")
     command("wake", "start an instance's pods")
@@ -112,6 +113,7 @@ def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
     _timeout(backup, 600.0)
     backups = command("backups", "list RecallBackups with their sizes and ARNs", instance=False, output=True)
     backups.add_argument("name", nargs="?", help="name of the instance (default: all of the namespace)")
+    _all_namespaces(backups)
     command(
         "orphans", "list what is left on AWS of instances that are gone; delete nothing", instance=False, output=True
     )
@@ -125,7 +127,14 @@ def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
     options = parser.parse_args(words)
     if options.command == "plan":
         _check_plan(plan, options)
+    if getattr(options, "all_namespaces", False) and (options.name or options.namespace):
+        lister = {"status": status, "backups": backups}[options.command]
+        lister.error("--all-namespaces lists all there is: leave NAME and --namespace out")
     return options
+
+
+def _all_namespaces(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-A", "--all-namespaces", action="store_true", help="list those of all namespaces")
 
 
 def _timeout(parser: argparse.ArgumentParser, seconds: float = 60.0) -> None:

@@ -62,8 +62,8 @@ def wait(cluster: Cluster, namespace: str, name: str, timeout_seconds: float) ->
         time.sleep(0.5)
 
 
-def backups(cluster: Cluster, namespace: str, instance: str | None) -> list[RecallBackup]:
-    """Return the RecallBackups of a namespace, of one instance or of all, the newest last."""
+def backups(cluster: Cluster, namespace: str | None, instance: str | None) -> list[RecallBackup]:
+    """Return the RecallBackups of a namespace (None: of all), of one instance or of all, the newest last."""
     found = [RecallBackup.model_validate(item) for item in cluster.backups(namespace)]
     wanted = [item for item in found if instance in (None, item.spec.instance_name)]
     return sorted(wanted, key=lambda item: (item.metadata.creation_timestamp or "", item.metadata.name))

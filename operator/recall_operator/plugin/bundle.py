@@ -13,6 +13,7 @@ import yaml
 
 from recall_operator.errors import ApiServerError
 from recall_operator.kubernetes.client import KINDS, ObjectKey
+from recall_operator.models.backup import BACKUP_KIND
 from recall_operator.models.base import KIND
 from recall_operator.plugin.cluster import OPERATOR_LABELS, Cluster
 from recall_operator.plugin.redaction import redacted, redacted_text
@@ -23,11 +24,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _LOG_LINES: Final = "2000"
-_CHILDREN: Final = tuple(
-    kind
-    for kind in ("ServiceAccount", "ConfigMap", "Service", "Deployment", "Ingress", "PodDisruptionBudget")
-    if kind in KINDS
-)
+_CHILDREN: Final = tuple(kind for kind in KINDS if kind not in (KIND, BACKUP_KIND, "Lease", "Event"))
+"""All that an instance may have by its name."""
 
 
 def collect(cluster: Cluster, namespace: str, name: str, operator_namespace: str, plan: str) -> dict[str, str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import urllib3
 import yaml
 from kubernetes import config
+from kubernetes.config.kube_config import KUBE_CONFIG_DEFAULT_LOCATION, KubeConfigLoader, KubeConfigMerger
 from pydantic import ValidationError
 
 from recall_operator.aws.client import AwsCaller, is_write
@@ -44,12 +45,13 @@ class Cluster:
         place = str(kubeconfig) if kubeconfig else None
         try:
             self._client = config.new_client_from_config(config_file=place, context=context)
-            _, active = config.list_kube_config_contexts(config_file=place)
-            contexts = {item["name"]: item for item in config.list_kube_config_contexts(config_file=place)[0]}
-        except (config.ConfigException, OSError) as error:
+            # Not `list_kube_config_contexts`: it wants a current context even when another one is named.
+            merged = KubeConfigMerger(place or KUBE_CONFIG_DEFAULT_LOCATION).config
+            chosen = KubeConfigLoader(config_dict=merged, active_context=context).current_context["context"]
+        except (config.ConfigException, OSError, yaml.YAMLError, TypeError, AttributeError) as error:
+            # The last two are all that the library says of a file that is YAML, but no kubeconfig.
             raise CommandError(f"no cluster to talk to: {error}. Set KUBECONFIG, --kubeconfig or --context.") from error
-        chosen = contexts.get(context, active) if context else active
-        self.namespace: str = chosen["context"].get("namespace", "default")
+        self.namespace: str = chosen.get("namespace") or "default"
 
     def request(
         self,

@@ -8,10 +8,11 @@ import os
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
+from pydantic import ValidationError
 
 from recall_operator.annotations import PAUSED
 from recall_operator.aws.client import Aws
@@ -32,8 +33,14 @@ if TYPE_CHECKING:
     from recall_operator.platform import Platform
 
 
+_INTERRUPTED: Final = 130
+_PIPE_CLOSED: Final = 141
+"""Exit statuses as shells give them for SIGINT and SIGPIPE."""
+
+
 def _say(text: str) -> None:
     sys.stdout.write(text + "\n")
+    sys.stdout.flush()
 
 
 def _json(value: Any) -> str:
@@ -47,6 +54,8 @@ class Commands:
         self._options = options
         self._cluster = Cluster(options.kubeconfig, options.context)
         self._namespace: str = options.namespace or self._cluster.namespace
+        self._scope: str | None = None if getattr(options, "all_namespaces", False) else self._namespace
+        """Where lists look; None means in all namespaces."""
 
     def run(self) -> int:
         """Carry out the command that was asked for."""
@@ -85,7 +94,7 @@ class Commands:
 
     def _status(self) -> int:
         name = self._options.name
-        found = [self._cluster.instance(self._namespace, name)] if name else self._cluster.instances(self._namespace)
+        found = [self._cluster.instance(self._namespace, name)] if name else self._cluster.instances(self._scope)
         _say(_json(found) if self._options.output == "json" else "\n\n".join(map(tree, found)) or "No instances.")
         return 0
 
@@ -131,7 +140,7 @@ class Commands:
         return 0
 
     def _backups(self) -> int:
-        found = backups.backups(self._cluster, self._namespace, self._options.name)
+        found = backups.backups(self._cluster, self._scope, self._options.name)
         _say(_json(backups.document(found)) if self._options.output == "json" else backups.text(found))
         return 0
 
@@ -196,6 +205,19 @@ def main(words: Sequence[str] | None = None) -> int:
     options = parse(words)
     try:
         return Commands(options).run()
+    except KeyboardInterrupt:
+        sys.stderr.write(f"\nkubectl recall {options.command}: interrupted; what was asked for before goes on.\n")
+        return _INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read has seen enough. What is still buffered goes nowhere, or Python complains at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _PIPE_CLOSED
+    except ValidationError as error:
+        sys.stderr.write(
+            f"kubectl recall {options.command}: what is stored can't be read: {error}\n"
+            "Use the kubectl recall of the release whose custom resource definitions the cluster has.\n"
+        )
+        return 1
     except (CommandError, ApiServerError, BotoCoreError, ClientError, OSError) as error:
         sys.stderr.write(f"kubectl recall {options.command}: {error}\n")
         return 1

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from recall_operator.errors import is_not_found
 from recall_operator.ownership import CLUSTER_TAG, RELEASED_TAG, Owner
 from recall_operator.resources.access import ROLE_PREFIX
 from recall_operator.resources.dns_records import parse_owner
@@ -54,13 +55,29 @@ def _pairs(tags: Iterable[Mapping[str, str]]) -> dict[str, str]:
     return {tag["Key"]: tag["Value"] for tag in tags}
 
 
+def _unless_gone(read: Callable[..., Any], **parameters: Any) -> dict[str, Any]:
+    """Return the answer of a read about something that was listed; nothing when it is gone meanwhile."""
+    try:
+        answer: dict[str, Any] = read(**parameters)
+    except ClientError as error:
+        if is_not_found(error):
+            return {}
+        raise
+    return answer
+
+
+def _table_tags(dynamodb: Any, arn: str) -> dict[str, str]:
+    pages = dynamodb.get_paginator("list_tags_of_resource").paginate(ResourceArn=arn)
+    return _pairs(_unless_gone(pages.build_full_result).get("Tags", ()))
+
+
 def _tables(session: Session, platform: Platform) -> list[Marked]:
     dynamodb, aws = session.client("dynamodb"), platform.aws
     found: list[Marked] = []
     for page in dynamodb.get_paginator("list_tables").paginate():
         for name in page["TableNames"]:
             arn = f"arn:aws:dynamodb:{aws.region}:{aws.account_id}:table/{name}"
-            found += _tagged("Table", name, _pairs(dynamodb.list_tags_of_resource(ResourceArn=arn)["Tags"]))
+            found += _tagged("Table", name, _table_tags(dynamodb, arn))
     return found
 
 
@@ -72,7 +89,8 @@ def _roles(session: Session, platform: Platform) -> list[Marked]:
         for role in page["Roles"]:
             name = role["RoleName"]
             if name.startswith(f"{ROLE_PREFIX}."):
-                found += _tagged("Role", name, _pairs(iam.list_role_tags(RoleName=name)["Tags"]))
+                tags = _unless_gone(iam.list_role_tags, RoleName=name).get("Tags", ())
+                found += _tagged("Role", name, _pairs(tags))
     return found
 
 
@@ -81,9 +99,10 @@ def _associations(session: Session, platform: Platform) -> list[Marked]:
     found: list[Marked] = []
     for page in eks.get_paginator("list_pod_identity_associations").paginate(clusterName=cluster):
         for item in page["associations"]:
-            answer = eks.describe_pod_identity_association(clusterName=cluster, associationId=item["associationId"])
+            which = {"clusterName": cluster, "associationId": item["associationId"]}
+            answer = _unless_gone(eks.describe_pod_identity_association, **which)
             name = f"{item['namespace']}/{item['serviceAccount']}"
-            found += _tagged("PodIdentityAssociation", name, answer["association"].get("tags", {}))
+            found += _tagged("PodIdentityAssociation", name, answer.get("association", {}).get("tags", {}))
     return found
 
 
@@ -92,7 +111,7 @@ def _guardrails(session: Session, platform: Platform) -> list[Marked]:
     found: list[Marked] = []
     for page in bedrock.get_paginator("list_guardrails").paginate():
         for item in page["guardrails"]:
-            tags = bedrock.list_tags_for_resource(resourceARN=item["arn"]).get("tags", ())
+            tags = _unless_gone(bedrock.list_tags_for_resource, resourceARN=item["arn"]).get("tags", ())
             found += _tagged("Guardrail", item["name"], {tag["key"]: tag["value"] for tag in tags})
     return found
 
@@ -118,7 +137,7 @@ def _certificates(session: Session, platform: Platform) -> list[Marked]:
     found: list[Marked] = []
     for page in acm.get_paginator("list_certificates").paginate():
         for item in page["CertificateSummaryList"]:
-            tags = acm.list_tags_for_certificate(CertificateArn=item["CertificateArn"])["Tags"]
+            tags = _unless_gone(acm.list_tags_for_certificate, CertificateArn=item["CertificateArn"]).get("Tags", ())
             found += _tagged("Certificate", item["CertificateArn"], _pairs(tags))
     return found
 

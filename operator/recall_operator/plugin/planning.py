@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import sys
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -113,14 +114,15 @@ def manifest_differences(stored: Any, wanted: Any, path: str = "spec") -> Iterat
 
 
 def read_manifests(path: Path, namespace: str) -> list[dict[str, Any]]:
-    """Return the instances in a YAML or JSON file, with their namespaces filled in.
+    """Return the instances in a YAML or JSON file (`-`: standard input), with their namespaces filled in.
 
     Raises:
-        CommandError: the file can't be read or holds no instance.
+        CommandError: the file can't be read, holds no instance, or one without a name.
     """
     try:
-        documents = [item for item in yaml.safe_load_all(path.read_text()) if item]
-    except (OSError, yaml.YAMLError) as error:
+        text = sys.stdin.read() if str(path) == "-" else path.read_text()
+        documents = [part for item in yaml.safe_load_all(text) if item for part in _listed(item)]
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise CommandError(f"--filename {path} can't be read: {error}") from error
     found = [
         item
@@ -129,7 +131,17 @@ def read_manifests(path: Path, namespace: str) -> list[dict[str, Any]]:
     ]
     if not found:
         raise CommandError(f"--filename {path} holds no {KIND} of {API_VERSION}.")
-    return [{**item, "metadata": {"namespace": namespace, **item.get("metadata", {})}} for item in found]
+    named = [{**item, "metadata": {"namespace": namespace, **(item.get("metadata") or {})}} for item in found]
+    if any(not item["metadata"].get("name") for item in named):
+        raise CommandError(f"--filename {path} holds a {KIND} without metadata.name; give it one.")
+    return named
+
+
+def _listed(document: Any) -> list[Any]:
+    """Return the objects of a List, as `kubectl get -o yaml` writes one; anything else is itself."""
+    if isinstance(document, dict) and document.get("kind") in ("List", f"{KIND}List"):
+        return list(document.get("items") or [])
+    return [document]
 
 
 async def plan_manifest(manifest: Mapping[str, Any], cluster: Cluster, platform: Platform, aws: AwsCaller) -> Plan:

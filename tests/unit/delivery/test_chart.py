@@ -9,7 +9,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from recall_infra.cli import helm_values
+from recall_infra.cli import helm_values, values_text
 from recall_operator.platform import Platform
 from tests.gitops import ROOT, documents
 from tests.schemas import SOURCES, kind_of, problems, validators
@@ -94,6 +94,23 @@ def test_the_chart_takes_the_values_that_the_cdk_app_prints() -> None:
     text = run_helm("template", "recall-operator", str(CHART), changes=helm_values(platform, arn))
     found = next(item for item in yaml.safe_load_all(text) if item and item["kind"] == "IngressClassParams")
     assert found["spec"]["certificateARNs"] == [arn]
+
+
+@pytest.mark.parametrize("account", ["012345678901", "000000000000", "111122223333"])
+def test_an_account_that_begins_with_a_zero_reaches_the_operator_as_it_is(account: str, tmp_path: Path) -> None:
+    document = yaml.safe_load(PLATFORM.read_text())["platform"]
+    document["aws"]["accountId"] = account
+    values = tmp_path / "values.yaml"
+    values.write_text(values_text(helm_values(Platform.model_validate(document), None)))
+    text = run_helm("template", "recall-operator", str(CHART), values=(str(values),))
+    found = next(item for item in yaml.safe_load_all(text) if item and "platform.yaml" in item.get("data", {}))
+    assert Platform.model_validate(yaml.safe_load(found["data"]["platform.yaml"])).aws.account_id == account
+
+
+def test_an_account_that_is_no_text_is_refused_before_the_operator_crashes_on_it() -> None:
+    with pytest.raises(subprocess.CalledProcessError) as refused:
+        run_helm("template", "x", str(CHART), "--set=platform.aws.accountId=12345678901", values=("auto-mode.yaml",))
+    assert "/platform/aws/accountId" in refused.value.stderr
 
 
 def test_helms_own_linter_is_content() -> None:
