@@ -31,7 +31,7 @@ SERIES_SECONDS: Final = 3600.0
 """How long a series goes on; Kubernetes forgets an Event an hour after it was last written."""
 MOST_SERIES: Final = 2000
 _NOTE_LIMIT: Final = 1024
-"""Source: Kubernetes' validation of Event.note."""
+"""In bytes. Source: Kubernetes' validation of Event.note (Go's `len` of a string)."""
 
 
 @dataclass
@@ -89,7 +89,7 @@ class Events:
             "type": "Warning" if warning or ready.status is ConditionStatus.FALSE else "Normal",
             "reason": ready.reason,
             "action": "Reconcile",
-            "note": ready.message[:_NOTE_LIMIT],
+            "note": ready.message.encode()[:_NOTE_LIMIT].decode(errors="ignore"),
             "regarding": {
                 "apiVersion": API_VERSION,
                 "kind": kind,

@@ -21,6 +21,7 @@ from recall_operator.models.status import ResourceStatus
 from recall_operator.ownership import Place, Standing, refusal, standing
 from recall_operator.resources.certificate import validation_records
 from recall_operator.resources.dns_records import (
+    NAME_TAKEN,
     RECORDS,
     WRITTEN_PROOFS,
     ObservedName,
@@ -68,11 +69,12 @@ class Dns:
         return observed
 
     def outputs(self, subject: Subject, observed: ObservedNames) -> Mapping[str, str]:
-        """Tell which records that prove certificates are written."""
+        """Tell which records that prove certificates are written, and whose the names are that were refused."""
         if subject.instance.spec.dns.mode is not DnsMode.ROUTE53:
             return {}
         proofs = (record for name, found in observed.items() if is_proof(name) for record in found.addresses)
-        return {WRITTEN_PROOFS: "\n".join(f"{record['Name'].rstrip('.')} {target(record)}" for record in proofs)}
+        written = "\n".join(f"{record['Name'].rstrip('.')} {target(record)}" for record in proofs)
+        return {WRITTEN_PROOFS: written} | _taken(subject, observed)
 
     def plan(self, subject: Subject, observed: ObservedNames, outputs: Mapping[str, str]) -> Assessment:
         """Write what is missing, mend what differs, hand over what is to be, refuse what is another's."""
@@ -85,7 +87,11 @@ class Dns:
         new: list[Change] = []
         handed: list[str] = []
         refused: Assessment | None = None
-        for name, records in _wanted(subject, observed, outputs, proofs or {}).items():
+        wanted = _wanted(subject, observed, outputs, proofs or {})
+        if NAME_TAKEN in outputs:
+            # Without a load balancer, which it does not get then, nothing would be said of the API's name.
+            wanted = dict.fromkeys(_names(subject), ()) | wanted
+        for name, records in wanted.items():
             found = observed.get(name, ObservedName())
             if heir and found.owner and found.owner.place == heir:
                 handed.append(name)
@@ -209,6 +215,21 @@ def _heir(subject: Subject) -> Place | None:
     except ValueError:  # Reported in condition AnnotationsValid.
         return None
     return None if heir == subject.owner.place else heir
+
+
+def _taken(subject: Subject, observed: ObservedNames) -> dict[str, str]:
+    """Tell whose the host name is, when it is refused because of an instance that shares the load balancers.
+
+    A namesake is not meant, because it is no more; nor is who was given the names by this instance, whose load balancer
+    answers those who still ask it.
+    """
+    harmless = (subject.owner.place, _heir(subject))
+    for name in _names(subject):
+        found, owner = observed[name], observed[name].owner
+        near = owner is not None and owner.cluster == subject.owner.cluster and owner.place not in harmless
+        if near and _standing(subject, found) is Standing.REFUSED:
+            return {NAME_TAKEN: str(owner)}
+    return {}
 
 
 def _leaves(subject: Subject, name: str) -> bool:

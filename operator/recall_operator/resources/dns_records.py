@@ -22,6 +22,9 @@ _ADDRESS_TYPES: Final = frozenset({"A", "AAAA", "CNAME"})
 WRITTEN_PROOFS: Final = "dns.writtenProofs"
 """Output: a line `<name> <value>` for each CNAME record that stands where certificates are proved."""
 
+NAME_TAKEN: Final = "dns.nameTaken"
+"""Output: whose the instance's host name is, when that is another instance of the same cluster."""
+
 RecordSet = dict[str, Any]
 """One record set in Route 53's own words."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from kubernetes.utils.quantity import parse_quantity
@@ -15,6 +16,7 @@ from recall_operator.ownership import Standing, standing
 from recall_operator.resources.access import ROLE_ARN
 from recall_operator.resources.app_client import CLIENT_ID
 from recall_operator.resources.certificate import CERTIFICATE_ARN
+from recall_operator.resources.dns_records import NAME_TAKEN
 from recall_operator.resources.guardrail import GUARDRAIL_VERSION, GUARDRAIL_VERSION_IN_USE, guardrail_id
 from recall_operator.resources.plan import (
     KNOWN_AFTER_APPLY,
@@ -47,6 +49,9 @@ if TYPE_CHECKING:
 
 LOAD_BALANCER: Final = "workload.loadBalancer"
 """Output: DNS name of the load balancer that the Ingress got."""
+
+_WAYS_IN: Final = frozenset({"Ingress", "HTTPRoute"})
+"""Kinds that ask a load balancer for the host name's requests."""
 
 _DELETION_ORDER: Final = (
     "Ingress",
@@ -127,6 +132,13 @@ class Workload:
         running = (observed["Deployment"] or {}).get("spec", {}).get("replicas")
         certificate = outputs.get(CERTIFICATE_ARN, _attached_certificate(observed))
         wanted = manifests(subject, environment, running, certificate or None)
+        taken = NAME_TAKEN in outputs
+        if taken:
+            # Instances share a load balancer: beside the name's owner this one would be sent the owner's requests.
+            wanted = tuple(manifest for manifest in wanted if manifest["kind"] not in _WAYS_IN)
+            # One that asks for the instance's former name harms nobody.
+            former = [kind for kind in _WAYS_IN if _serves_another(subject, observed[kind] or {})]
+            observed = observed | dict.fromkeys(former)
         changes = tuple(
             change
             for manifest in wanted
@@ -144,7 +156,11 @@ class Workload:
         if changes:
             message = "Kubernetes objects are being applied."
             return Assessment(PartState.PROGRESSING, "Updating", message, changes, resources)
-        return _rollout(observed["Deployment"] or {}, replicas(subject, running), resources)
+        found = _rollout(observed["Deployment"] or {}, replicas(subject, running), resources)
+        if not taken:
+            return found
+        whose = f"Nothing leads to them: {subject.instance.api_hostname} belongs to {outputs[NAME_TAKEN]}."
+        return replace(found, message=f"{found.message} {whose}")
 
     def _change(
         self, manifest: dict[str, Any], live: dict[str, Any] | None, uid: str, waits_for: str | None
@@ -191,6 +207,13 @@ def _guardrail_in_use(observed: ObservedObjects) -> dict[str, str]:
     same = template.get(CONFIGURATION_ANNOTATION) == digest(settings)
     rolled = _rollout(deployment, spec.get("replicas", 1), ()).state is PartState.READY
     return {GUARDRAIL_VERSION_IN_USE: version} if same and rolled else {}
+
+
+def _serves_another(subject: Subject, live: dict[str, Any]) -> bool:
+    """Whether a way in asks for another host name than the instance's."""
+    spec = live.get("spec", {})
+    hosts = [*spec.get("hostnames", ()), *(item.get("host") for item in spec.get("rules", ()))]
+    return subject.instance.api_hostname not in hosts
 
 
 def _attached_certificate(observed: ObservedObjects) -> str:

@@ -71,3 +71,11 @@ async def test_an_event_that_cannot_be_written_stops_nothing() -> None:
     written.away = True
     await Events(written, "pod").tell(METADATA, ready("AccessDenied"))  # type: ignore[arg-type]
     assert written.events == {}
+
+
+async def test_a_note_fits_in_bytes_too() -> None:
+    written = Written()
+    long = ready("Long").model_copy(update={"message": "a" + "…" * 1000})
+    await Events(written, "pod").tell(METADATA, long)  # type: ignore[arg-type]
+    (event,) = written.events.values()
+    assert event["note"] == "a" + "…" * 341  # three bytes each

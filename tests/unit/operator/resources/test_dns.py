@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
+from recall_operator.kubernetes.client import ObjectKey
+from recall_operator.models.base import KIND
 from recall_operator.ownership import Owner
 from recall_operator.resources.dns_records import owner_record, parse_owner, sort_records
 from tests.unit.operator.fakes import World
@@ -74,3 +76,64 @@ async def test_dns_of_somebody_else_is_left_to_them() -> None:
     await world.settle(key)
     assert world.kubernetes.condition(key)["status"] == "True"
     assert not [operation for service, operation in world.aws.calls if service == "route53"]
+
+
+HOST = {"hostname": "beta.example.org"}
+BETA, GAMMA = (ObjectKey("Ingress", "default", f"{name}-api") for name in ("beta", "gamma"))
+
+
+async def two_of_one_name(world: World, **second: Any) -> ObjectKey:
+    """Return a second instance of the same host name, after passes over both."""
+    await world.settle(world.kubernetes.put_instance(HOST))
+    key = world.kubernetes.put_instance(HOST | second, name="gamma")
+    await world.settle(key)
+    return key
+
+
+async def test_an_instance_whose_name_is_anothers_asks_for_none_of_its_requests() -> None:
+    # All share a load balancer, which may send the name's requests to whichever of two Ingresses.
+    world = World()
+    key = await two_of_one_name(world)
+    assert world.kubernetes.condition(key, "DNSReady")["reason"] == "NotOwned"
+    assert GAMMA not in world.kubernetes.objects
+    assert BETA in world.kubernetes.objects
+    said = world.kubernetes.condition(key, "WorkloadReady")
+    assert said["status"] == "True"
+    assert "api.beta.example.org belongs to RecallInstance default/beta" in said["message"]
+    world.kubernetes.delete_instance(ObjectKey(KIND, "default", "beta"))
+    await world.settle(ObjectKey(KIND, "default", "beta"))
+    await world.settle(key)
+    assert GAMMA in world.kubernetes.objects
+    assert world.kubernetes.condition(key)["status"] == "True"
+
+
+async def test_an_ingress_that_came_before_the_refusal_goes() -> None:
+    world = World()
+    key = await two_of_one_name(world, dns={"mode": "None"})
+    assert GAMMA in world.kubernetes.objects
+    world.kubernetes.put_instance(HOST, name="gamma")
+    await world.settle(key)
+    assert GAMMA not in world.kubernetes.objects
+
+
+async def test_a_change_to_a_name_that_is_anothers_leaves_the_former_one_served() -> None:
+    world = World()
+    key = await two_of_one_name(world, hostname="gamma.example.org")
+    world.kubernetes.put_instance(HOST, name="gamma")
+    await world.settle(key)
+    assert world.kubernetes.condition(key, "DNSReady")["reason"] == "NotOwned"
+    assert world.kubernetes.objects[GAMMA]["spec"]["rules"][0]["host"] == "api.gamma.example.org"
+    world.kubernetes.put_instance({"hostname": "gamma.example.org"}, name="gamma")
+    await world.settle(key)
+    assert world.kubernetes.condition(key)["status"] == "True"
+
+
+async def test_an_api_name_that_is_anothers_web_name_is_refused_in_words() -> None:
+    world = World()
+    await world.settle(world.kubernetes.put_instance({"hostname": "api.beta.example.org"}, name="gamma"))
+    key = world.kubernetes.put_instance(HOST)
+    await world.settle(key)
+    said = world.kubernetes.condition(key, "DNSReady")
+    assert said["reason"] == "NotOwned"
+    assert "DNS name api.beta.example.org belongs to RecallInstance default/gamma" in said["message"]
+    assert BETA not in world.kubernetes.objects
