@@ -6,6 +6,7 @@ without an answer, and a conversation that is deleted meanwhile stays deleted.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -180,7 +181,26 @@ class ConversationRepository:
         return _message_from(item) if item else None
 
     async def add(self, user_id: UserId, place: Place, question: AskedMessage, answer: AnswerMessage) -> bool:
-        """Store an exchange instead of what it replaces; false when the conversation was deleted meanwhile."""
+        """Store an exchange instead of what it replaces; false when the conversation was deleted meanwhile.
+
+        What another exchange replaced in the meantime (the same question, asked again in two windows) is left out.
+        """
+        while True:
+            try:
+                return await self._add(user_id, place, question, answer)
+            except TransactionRefusedError as refused:
+                if refused.condition_failed(0):
+                    return False
+                gone = {
+                    message_id
+                    for number, message_id in enumerate(place.replaces[:REPLACED_AT_ONCE], 3)
+                    if refused.condition_failed(number)
+                }
+                if not gone:
+                    raise
+                place = replace(place, replaces=tuple(found for found in place.replaces if found not in gone))
+
+    async def _add(self, user_id: UserId, place: Place, question: AskedMessage, answer: AnswerMessage) -> bool:
         key = partition(user_id)
         replaced = [_message_key(place.conversation_id, message_id) for message_id in place.replaces]
         parts = [
@@ -191,14 +211,14 @@ class ConversationRepository:
                 )
                 for message_id, item in ((question.id, _asked_item(question)), (answer.id, _answer_item(answer)))
             ),
-            *(self._table.keyed_part("Delete", key, sort) for sort in replaced[:REPLACED_AT_ONCE]),
+            *(
+                self._table.keyed_part(
+                    "Delete", key, sort, condition="attribute_exists(#pk)", names={"#pk": PARTITION_KEY}
+                )
+                for sort in replaced[:REPLACED_AT_ONCE]
+            ),
         ]
-        try:
-            await self._table.transact(parts)
-        except TransactionRefusedError as refused:
-            if refused.condition_failed(0):
-                return False
-            raise
+        await self._table.transact(parts)
         await self._table.delete_many(key, replaced[REPLACED_AT_ONCE:])
         return True
 

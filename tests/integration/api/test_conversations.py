@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 
 from tests.integration.api.test_chat import answer_of, ask, faults, named
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    import httpx
 
 __all__ = ["faults"]
 
@@ -129,6 +129,24 @@ def test_what_was_said_of_an_answer_that_broke_off_is_kept(
     assert answer["text"]
     usage = eventually(lambda: (found := user.get("/v1/usage").json())["estimatedMicroDollars"] and found)
     assert answer["costMicroDollars"] == usage["spentMicroDollars"] > 0
+
+
+def test_a_question_asked_again_in_two_windows_is_counted_as_it_is_kept(
+    pod: Any, user: httpx.Client, faults: Callable[..., None], bedrock: Any, eventually: Callable[..., Any]
+) -> None:
+    first = started(ask(user, "Tell me about bicycles."))
+    conversation = first["conversationId"]
+    faults(kind="hold", after=1)
+    again = {"message": "Tell me about bicycles.", "conversationId": conversation, "replaces": first["messageId"]}
+    with ThreadPoolExecutor(2) as windows:
+        asked = [windows.submit(user.post, "/v1/chat", json=again) for _ in range(2)]
+        eventually(lambda: "recall_chat_streams 2.0" in pod.metrics())
+        httpx.delete(f"{bedrock.endpoint}/_faults").raise_for_status()
+        assert all("event: done" in answer.result().text for answer in asked)
+    kept = messages_of(user, conversation)
+    assert [message["role"] for message in kept] == ["user", "assistant"] * 2
+    assert first["messageId"] not in {message["id"] for message in kept}
+    assert user.get(f"/v1/conversations/{conversation}").json()["messages"] == 4
 
 
 def test_proposals_are_accepted_or_rejected_by_the_user(user: httpx.Client, stranger: httpx.Client) -> None:
