@@ -10,16 +10,19 @@ import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
+import ijson  # type: ignore[import-untyped]
 from pydantic import ValidationError
 
-from recall_api.imports.formats import Candidate, as_dictionary
+from recall_api.imports.formats import Candidate, Found, Rejected, as_dictionary
 from recall_api.imports.schemas import MemoryLine
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 SHORTEST, LONGEST = 12, 300
 """Characters of a sentence that can be a proposal."""
+MOST_VALUES: Final = 500_000
+"""Values of one conversation, names and ends counted too: some thousands of messages, and 40 MB when they are held."""
 LONGEST_MESSAGE: Final = 4_000
 """A longer message is something pasted."""
 
@@ -64,9 +67,44 @@ def claude_messages(conversation: Any) -> Iterator[tuple[str, Any]]:
             yield found["text"], found.get("created_at")
 
 
-def candidates(number: int, messages: Iterator[tuple[str, Any]]) -> Iterator[Candidate]:
-    """Yield proposals from the messages of the conversation `number`."""
-    for text, time in messages:
+class Conversations:
+    """Puts conversations together from a parser's events, one at a time, and lets go of one that is too large.
+
+    A parser that makes whole values turns some bytes of `[],` into a hundred times as many in memory.
+    """
+
+    def __init__(self) -> None:
+        self._depth = 0
+        self._values = 0
+        self._builder: ijson.ObjectBuilder | None = ijson.ObjectBuilder()
+
+    def feed(self, event: str, value: Any) -> Iterator[Any]:
+        """Take an event and yield the conversation that it ends, None in place of one that is too large."""
+        opens, closes = event in {"start_array", "start_map"}, event in {"end_array", "end_map"}
+        if self._depth == 0:
+            if event != "start_array":
+                raise ValueError("no list of conversations")
+            self._depth = 1
+            return
+        self._depth += opens - closes
+        if self._depth == 0:
+            return
+        self._values += 1
+        if self._values > MOST_VALUES:
+            self._builder = None
+        elif self._builder is not None:
+            self._builder.event(event, value)
+        if self._depth == 1:
+            yield self._builder.value if self._builder is not None else None
+            self._values, self._builder = 0, ijson.ObjectBuilder()
+
+
+def candidates(number: int, conversation: Any, messages: Callable[[Any], Iterator[tuple[str, Any]]]) -> Iterator[Found]:
+    """Yield proposals from the `messages` of a conversation, the file's `number`."""
+    if conversation is None:
+        yield Rejected(number, None, "the conversation is too large")
+        return
+    for text, time in messages(conversation):
         for sentence in proposals(text):
             try:
                 yield Candidate(number, MemoryLine(text=sentence, occurred_at=_moment(time)))

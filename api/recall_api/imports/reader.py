@@ -25,6 +25,8 @@ MAX_ZIP_BYTES: Final = 25_165_824
 ZIPS_AT_ONCE: Final = 2
 MAX_UNPACKED_BYTES: Final = 536_870_912
 """What one ZIP may unpack to, so that a small one can't keep a pod busy for hours."""
+MAX_TEXT_BYTES: Final = 16_777_216
+"""The longest text in an export of chats: a parser holds it whole."""
 IN_MEMORY_BYTES: Final = 1_048_576
 STEP: Final = 200
 """Candidates taken at once from a file that is read on a thread."""
@@ -96,25 +98,59 @@ async def _chain(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[byte
         yield chunk
 
 
-class _Stream:
+class _Bounded:
+    """Bytes on their way to a parser, which holds a text until its end: no more of them than `MAX_TEXT_BYTES`."""
+
+    def __init__(self) -> None:
+        self.unparsed = 0
+        """Bytes since the parser made something of them."""
+
+    def count(self, chunk: bytes) -> bytes:
+        """Return `chunk`.
+
+        Raises:
+            ValueError: it belongs to a text that is too long.
+        """
+        self.unparsed += len(chunk)
+        if self.unparsed > MAX_TEXT_BYTES:
+            raise ValueError("a text is too long")
+        return chunk
+
+
+class _Stream(_Bounded):
     """A body as ijson reads one."""
 
     def __init__(self, chunks: AsyncIterator[bytes]) -> None:
+        super().__init__()
         self._chunks = chunks
 
     async def read(self, size: int) -> bytes:
         """Return the next chunk, whatever `size`; ijson asks for 0 to learn that these are bytes."""
-        return await anext(self._chunks, b"") if size else b""
+        return self.count(await anext(self._chunks, b"")) if size else b""
+
+
+class _File(_Bounded):
+    """A file as ijson reads one."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        super().__init__()
+        self._file = file
+
+    def read(self, size: int) -> bytes:
+        """Return up to `size` bytes."""
+        return self.count(self._file.read(size))
 
 
 async def _conversations(kind: ImportFormat, body: AsyncIterator[bytes]) -> AsyncIterator[formats.Found]:
     messages = chats.chatgpt_messages if kind is ImportFormat.CHATGPT else chats.claude_messages
     try:
-        number = 0
-        async for conversation in ijson.items_async(_Stream(body), "item"):
-            number += 1
-            for candidate in chats.candidates(number, messages(conversation)):
-                yield candidate
+        source, found, number = _Stream(body), chats.Conversations(), 0
+        async for event, value in ijson.basic_parse_async(source):
+            source.unparsed = 0
+            for conversation in found.feed(event, value):
+                number += 1
+                for candidate in chats.candidates(number, conversation, messages):
+                    yield candidate
     except (ijson.JSONError, UnicodeDecodeError, ValueError):
         raise _unreadable(kind) from None
 
@@ -129,9 +165,13 @@ def _from_file(kind: ImportFormat, file: IO[bytes]) -> Iterator[formats.Found]:
             if member is None:
                 raise _unreadable(kind)
             messages = chats.chatgpt_messages if kind is ImportFormat.CHATGPT else chats.claude_messages
-            with archive.open(member) as source:
-                for number, conversation in enumerate(ijson.items(source, "item"), 1):
-                    yield from chats.candidates(number, messages(conversation))
+            with archive.open(member) as unpacked:
+                bounded, found, number = _File(unpacked), chats.Conversations(), 0
+                for event, value in ijson.basic_parse(bounded):
+                    bounded.unparsed = 0
+                    for conversation in found.feed(event, value):
+                        number += 1
+                        yield from chats.candidates(number, conversation, messages)
         elif kind is ImportFormat.MARKDOWN:
             notes = [member for member in members if member.filename.endswith((".md", ".markdown"))]
             for number, member in enumerate(notes, 1):

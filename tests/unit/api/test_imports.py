@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import tracemalloc
 import zipfile
 from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING
@@ -15,9 +16,9 @@ from hypothesis import strategies as st
 from recall_api.errors import ProblemError
 from recall_api.exports.formats import to_markdown, to_ndjson
 from recall_api.identifiers import MemoryId
-from recall_api.imports.chats import proposals
+from recall_api.imports.chats import MOST_VALUES, proposals
 from recall_api.imports.formats import Candidate, Found, Rejected
-from recall_api.imports.reader import Reader
+from recall_api.imports.reader import MAX_TEXT_BYTES, Reader
 from recall_api.imports.schemas import ImportFormat
 from recall_api.imports.service import draft_of
 from recall_api.memories.model import Draft, Memory, MemoryContent, Source
@@ -64,8 +65,11 @@ async def _chunks(data: bytes, size: int) -> AsyncIterator[bytes]:
 
 
 async def read(kind: ImportFormat, data: bytes | str, size: int = 7) -> list[Found]:
-    raw = data.encode() if isinstance(data, str) else data
-    return [found async for found in Reader().candidates(kind, _chunks(raw, size))]
+    return [found async for found in Reader().candidates(kind, _chunks(as_bytes(data), size))]
+
+
+def as_bytes(data: bytes | str) -> bytes:
+    return data.encode() if isinstance(data, str) else data
 
 
 def as_draft(memory: Memory) -> Draft:
@@ -128,6 +132,29 @@ async def test_bad_lines_are_told_by_their_number() -> None:
 async def test_a_line_that_never_ends_is_refused_and_not_held() -> None:
     found = await read(ImportFormat.NDJSON, '{"text": "' + "x" * 3_000_000 + '"}\n{"text": "next"}', 65_536)
     assert [(one.line, type(one).__name__) for one in found] == [(1, "Rejected"), (2, "Candidate")]
+
+
+@pytest.mark.parametrize("packed", [False, True])
+async def test_a_conversation_that_would_fill_the_memory_is_left_out_and_the_others_are_read(packed: bool) -> None:
+    good = json.dumps({"chat_messages": [{"sender": "human", "text": "I live in Graz."}]})
+    export = f'[{good},{{"chat_messages":[{"[]," * MOST_VALUES}0]}},7,{good}]'
+    data = zipped(conversations_json=export) if packed else export
+    tracemalloc.start()
+    try:
+        found = [one async for one in Reader().candidates(ImportFormat.CLAUDE, _chunks(as_bytes(data), 65_536))]
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert [(one.line, type(one).__name__) for one in found] == [(1, "Candidate"), (2, "Rejected"), (4, "Candidate")]
+    assert most < 60_000_000
+
+
+@pytest.mark.parametrize("packed", [False, True])
+async def test_a_text_that_never_ends_is_refused_and_not_held(packed: bool) -> None:
+    export = '[{"chat_messages": "' + "x" * (MAX_TEXT_BYTES + 100_000) + '"}]'
+    with pytest.raises(ProblemError) as refused:
+        await read(ImportFormat.CLAUDE, zipped(conversations_json=export) if packed else export, 65_536)
+    assert refused.value.status == 422
 
 
 async def test_texts_are_lines_or_paragraphs() -> None:
