@@ -195,6 +195,7 @@ def create_app(settings: Settings, metrics: Metrics | None = None) -> FastAPI:
         settings.max_body_bytes,
         {import_routes.PATH: settings.max_import_bytes},
         {openai_errors.PREFIX: openai_errors.respond},
+        body_seconds=settings.body_seconds,
     )
     openapi.install(app)
     for router in (

@@ -6,6 +6,8 @@ is never echoed: a memory's text must not come back in an error, nor reach a log
 
 from __future__ import annotations
 
+import asyncio
+import time
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
@@ -163,9 +165,13 @@ INTERNAL: Final = ProblemError(
     500, "internal", "Internal error", "This is a fault of Recall; `instance` names it in the logs."
 )
 
+SLOWEST_BODY: Final = 5_000
+"""Bytes a second: what has come of a body buys it so much time (as `MinRate` of Apache's mod_reqtimeout does)."""
+
 _TITLES: Final = {
     404: ("not-found", "Not found"),
     405: ("method-not-allowed", "Method not allowed"),
+    408: ("too-slow", "Request too slow"),
     413: ("too-large", "Request too large"),
 }
 
@@ -230,15 +236,19 @@ class UnexpectedErrors:
 
 
 class BodyLimit:
-    """ASGI middleware: refuses bodies that are too large, announced or not, with a problem like any other.
+    """ASGI middleware: refuses bodies that are too large, announced or not, or too slow, with a problem like any other.
+
+    A request takes a place (`limits.ConcurrencyLimit`) while its body comes, and nobody knows yet who sends it: bodies
+    that never end would take them all. Only the time that we wait is counted, not what we do with an import meanwhile.
 
     FastAPI's own limit lies outside of all middleware (see `UnexpectedErrors`) and answers in plain text.
     """
 
-    def __init__(self, app: ASGIApp, max_bytes: int, larger: Mapping[str, int]) -> None:
+    def __init__(self, app: ASGIApp, max_bytes: int, larger: Mapping[str, int], seconds: float) -> None:
         self.app = app
         self.max_bytes = max_bytes
         self.larger = larger
+        self.seconds = seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run one request; lifespan and the like pass through."""
@@ -250,14 +260,24 @@ class BodyLimit:
         if announced.isdigit() and int(announced) > limit:
             await respond(Request(scope), self._too_large(limit))(scope, receive, send)
             return
-        size = 0
+        size, waited, more = 0, 0.0, True
 
         async def receive_counted() -> Message:
-            nonlocal size
-            message = await receive()
+            # Raises the one exception that FastAPI lets through while it reads a body.
+            nonlocal size, waited, more
+            began = time.monotonic()
+            # Once the body is there, what is waited for is that the client leaves.
+            patience = self.seconds + size / SLOWEST_BODY - waited if more else None
+            try:
+                async with asyncio.timeout(patience):
+                    message = await receive()
+            except TimeoutError:
+                raise HTTPException(408, headers={"Connection": "close"}) from None
+            waited += time.monotonic() - began
             size += len(message.get("body", b""))
+            more = message.get("more_body", False)
             if size > limit:
-                raise HTTPException(413)  # the one exception that FastAPI lets through while it reads a body
+                raise HTTPException(413)
             return message
 
         await self.app(scope, receive_counted, send)
@@ -268,16 +288,21 @@ class BodyLimit:
 
 
 def install(
-    app: FastAPI, max_body_bytes: int, larger: Mapping[str, int], shapes: Mapping[str, Shape] | None = None
+    app: FastAPI,
+    max_body_bytes: int,
+    larger: Mapping[str, int],
+    shapes: Mapping[str, Shape] | None = None,
+    *,
+    body_seconds: float,
 ) -> None:
     """Make `app` answer every error with a problem document, bodies beyond `max_body_bytes` too.
 
     `larger` has the limits of the paths that take more, `shapes` how errors look below a path whose clients expect
-    something else.
+    something else, `body_seconds` how long a body is waited for, beside the time that its bytes buy.
     """
     app.state.error_shapes = shapes or {}
     app.add_exception_handler(ProblemError, _on_problem)
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(RequestValidationError, _on_validation)
     app.add_middleware(UnexpectedErrors)
-    app.add_middleware(BodyLimit, max_bytes=max_body_bytes, larger=larger)
+    app.add_middleware(BodyLimit, max_bytes=max_body_bytes, larger=larger, seconds=body_seconds)

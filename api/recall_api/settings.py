@@ -78,6 +78,8 @@ class Settings(BaseSettings):
 
     max_body_bytes: int = Field(default=1_048_576, validation_alias="RECALL_MAX_BODY_BYTES", ge=1024)
     max_import_bytes: int = Field(default=67_108_864, validation_alias="RECALL_MAX_IMPORT_BYTES", ge=1024)
+    body_seconds: float = Field(default=20.0, validation_alias="RECALL_BODY_SECONDS", gt=0, le=600)
+    """How long a pod waits for a body, in all; each 5,000 bytes that come buy a second more. Then it answers 408."""
     storage_connections: int = Field(default=64, validation_alias="RECALL_STORAGE_CONNECTIONS", ge=1, le=512)
     """Calls to DynamoDB that run at once in one pod, and calls to the embedding model; others wait."""
     max_streams: int = Field(default=256, validation_alias="RECALL_MAX_STREAMS", ge=1, le=4096)

@@ -1,5 +1,6 @@
 """`/v1/chat`."""
 
+from collections.abc import AsyncIterator
 from typing import Annotated, Any, cast
 
 from fastapi import APIRouter, Depends, Request
@@ -16,9 +17,21 @@ from recall_api.errors import problem_responses, request_urn
 router = APIRouter(prefix="/v1/chat", tags=["chat"], responses=problem_responses(401, 404, 413, 422, 429, 503))
 
 
-async def _service(request: Request) -> ChatService:
+async def chat_service(request: Request) -> ChatService:
+    """Return what answers."""
     return cast("ChatService", request.app.state.chat)
 
+
+Service = Annotated[ChatService, Depends(chat_service)]
+
+
+async def _room(user: CurrentUser, service: Service) -> AsyncIterator[None]:
+    """Hold a place until the answer is sent, so that questions which come all at once are counted too."""
+    with service.room(user.user_id):
+        yield
+
+
+Room = Annotated[None, Depends(_room)]
 
 STREAM: dict[int | str, dict[str, Any]] = {
     200: {
@@ -35,14 +48,11 @@ STREAM: dict[int | str, dict[str, Any]] = {
 
 
 @router.post("", operation_id="chat", response_class=StreamingResponse, responses=STREAM)
-async def chat(
-    body: ChatRequest, user: CurrentUser, request: Request, service: Annotated[ChatService, Depends(_service)]
-) -> ChatResponse:
+async def chat(body: ChatRequest, user: CurrentUser, request: Request, service: Service, _room: Room) -> ChatResponse:
     """Answer the last message with what the user's memories say about it, streamed as server-sent events.
 
     Closing the connection stops the model; what it said until then is kept. 429: the month's budget is spent.
     """
-    service.check_room(user.user_id)
     model = service.check_model(body.model)
     inference = Inference(temperature=body.temperature, top_p=body.top_p)
     service.check_inference(model, inference)

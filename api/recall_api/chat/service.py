@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 import time
-from contextlib import aclosing
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -28,7 +28,7 @@ from recall_api.telemetry import log
 from recall_api.tracing import CLIENT, tracer
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Coroutine, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Coroutine, Iterator, Mapping, Sequence
 
     from recall_api.aws import Aws
     from recall_api.chat.conversation import Place
@@ -106,6 +106,7 @@ class ChatService:
         self._conversations = conversations
         self._limits = limits
         self._running = 0
+        self._held = 0
         self._background: set[asyncio.Task[None]] = set()
 
     def check_model(self, model: str | None) -> str:
@@ -131,14 +132,15 @@ class ChatService:
         if both and not capabilities(model).temperature_with_top_p:
             raise invalid("body.topP", "This model takes temperature or topP, not both.", "temperature_with_top_p")
 
-    def check_room(self, user_id: UserId) -> None:
-        """Make sure that one more answer can be streamed.
+    @contextmanager
+    def room(self, user_id: UserId) -> Iterator[None]:
+        """Hold a place for one more answer, from before anything is prepared until its last word is sent.
 
         Raises:
-            ProblemError: too many are being streamed, to this user (429) or to all (503).
+            ProblemError: all are taken, by this user's answers (429) or by everybody's (503).
         """
         self._limits.check_streams(user_id)
-        if self._running >= self._settings.max_streams:
+        if self._held >= self._settings.max_streams:
             raise ProblemError(
                 503,
                 "busy",
@@ -146,6 +148,13 @@ class ChatService:
                 "As many answers as possible are being streamed; try again in a moment.",
                 headers={"Retry-After": "2"},
             )
+        self._held += 1
+        self._limits.stream_began(user_id)
+        try:
+            yield
+        finally:
+            self._held -= 1
+            self._limits.stream_ended(user_id)
 
     async def prepare(self, user_id: UserId, question: Question) -> Prepared:
         """Recall what the model is given, and set aside what the answer may cost.
@@ -202,7 +211,6 @@ class ChatService:
         answer = Answer()
         self._running += 1
         self._metrics.streams.set(self._running)
-        self._limits.stream_began(prepared.user_id)
         # Not the current span: a generator that is closed early could not take it back.
         span = tracer.start_span("chat", kind=CLIENT, attributes={"gen_ai.request.model": question.model})
         try:
@@ -244,7 +252,6 @@ class ChatService:
             if not answer.settled:
                 self._later(self._keep_rest(prepared, answer, failed=False))
             self._running -= 1
-            self._limits.stream_ended(prepared.user_id)
             span.set_attribute("recall.outcome", outcome)
             span.end()
             self._metrics.streams.set(self._running)

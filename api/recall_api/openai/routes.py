@@ -6,11 +6,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar, cast
 
 from anyio import CancelScope
-from fastapi import APIRouter, Depends, Path, Request, Response
+from fastapi import APIRouter, Path, Request, Response
 
 from recall_api.auth.dependencies import CurrentUser
 from recall_api.chat.events import ChatResponse, keep_alive
 from recall_api.chat.prompt import MAX_OUTPUT_TOKENS, Inference
+from recall_api.chat.routes import Room, Service
 from recall_api.chat.service import ChatService, Question
 from recall_api.errors import not_found
 from recall_api.models.registry import AS_OF
@@ -31,10 +32,6 @@ CLIENT_LEFT: Final = 499
 """As nginx has it; nobody reads it but the log."""
 
 Result = TypeVar("Result")
-
-
-def _service(request: Request) -> ChatService:
-    return cast("ChatService", request.app.state.chat)
 
 
 def _question(body: CompletionRequest, service: ChatService) -> Question:
@@ -99,14 +96,13 @@ async def _unless_gone(
     },
 )
 async def complete(
-    body: CompletionRequest, user: CurrentUser, request: Request, service: Annotated[ChatService, Depends(_service)]
+    body: CompletionRequest, user: CurrentUser, request: Request, service: Service, _room: Room
 ) -> Response | Completion:
     """Answer the last message as OpenAI's chat completions do, with what the user's memories say about it.
 
     Nothing is stored. An answer that fails before the model's first word is an error with a status; one that fails
     later ends its stream with an error. Closing the connection stops the model.
     """
-    service.check_room(user.user_id)
     question = _question(body, service)
     options = body.stream_options
     writer = Writer(body.model, include_usage=bool(options and options.include_usage))

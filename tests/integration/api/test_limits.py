@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -74,6 +76,59 @@ def test_a_user_is_answered_only_so_many_times_at_once(
         assert "event: done" in other.post("/v1/chat", json=question).text
         asking.join(20)
         assert "event: done" in user.post("/v1/chat", json=question).text
+
+
+def test_questions_that_come_all_at_once_are_counted_by_every_door(
+    start_pod: Callable[..., Any],
+    new_tokens: Callable[[], dict[str, str]],
+    bedrock: Any,
+    eventually: Callable[..., Any],
+) -> None:
+    pod = start_pod(RECALL_USER_STREAMS="2")
+    own = {"model": "amazon.nova-lite-v1:0", "messages": [{"role": "user", "content": "Hello"}]}
+    doors = [("/v1/chat", {"message": "Hello", "incognito": True}), ("/v1/openai/chat/completions", own)] * 4
+    hold = {"kind": "hold", "after": 1, "operation": "ConverseStream"}
+    httpx.post(f"{bedrock.endpoint}/_faults", json=hold).raise_for_status()
+    with pod.client(new_tokens()["access_token"]) as user, ThreadPoolExecutor(len(doors)) as pool:
+        asked = [pool.submit(user.post, path, json=body) for path, body in doors]
+        eventually(lambda: sum(answer.done() for answer in asked) == 6)
+        httpx.delete(f"{bedrock.endpoint}/_faults").raise_for_status()
+        assert sorted(answer.result().status_code for answer in asked) == [200] * 2 + [429] * 6
+        # A place is free again when its answer is told, and when its question was refused.
+        assert user.post("/v1/chat", json={"message": "Hello", "model": "none"}).status_code == 422
+        eventually(lambda: "event: done" in user.post("/v1/chat", json={"message": "Hello"}).text)
+
+
+def test_a_body_that_never_ends_takes_no_place_for_long(
+    start_pod: Callable[..., Any],
+    new_tokens: Callable[[], dict[str, str]],
+    bedrock: Any,
+    eventually: Callable[..., Any],
+) -> None:
+    pod = start_pod(RECALL_BODY_SECONDS="0.3", RECALL_MAX_REQUESTS="2")
+    token = new_tokens()["access_token"]
+    with pod.client(token) as user:
+        hold = {"kind": "hold", "after": 1, "operation": "ConverseStream"}
+        httpx.post(f"{bedrock.endpoint}/_faults", json=hold).raise_for_status()
+        answered: list[httpx.Response] = []
+        asking = threading.Thread(target=lambda: answered.append(user.post("/v1/chat", json={"message": "Hello"})))
+        asking.start()
+        eventually(lambda: "recall_chat_streams 1.0" in pod.metrics())
+        for path in ("/v1/memories", "/v1/imports?format=text", "/v1/mcp", "/v1/openai/chat/completions"):
+            with socket.create_connection(("127.0.0.1", pod.port), timeout=20) as connection:
+                head = (
+                    f"POST {path} HTTP/1.1\r\nHost: api.beta.recall.localhost\r\nAuthorization: Bearer {token}\r\n"
+                    "Content-Type: application/json\r\nAccept: application/json, text/event-stream\r\n"
+                    "Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n"
+                )
+                connection.sendall(head.encode())
+                answer = b"".join(iter(lambda: connection.recv(4096), b""))
+                assert answer.startswith(b"HTTP/1.1 408 "), (path, answer)
+                assert b"too-slow" in answer or path.startswith("/v1/openai/")
+        # An answer that is waited for is no body.
+        httpx.delete(f"{bedrock.endpoint}/_faults").raise_for_status()
+        asking.join(20)
+        assert "event: done" in answered[0].text
 
 
 def test_a_pod_takes_only_so_much_at_once_and_stays_alive(
