@@ -11,7 +11,13 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    NoCredentialsError,
+    ParamValidationError,
+    PartialCredentialsError,
+)
 
 
 @dataclass(frozen=True)
@@ -131,6 +137,16 @@ The association names a role that is made just before it, so it is never anythin
 _IN_THE_WAY: Final = frozenset({"DeleteConflict", "DeleteConflictException"})
 
 
+_FORBIDDEN_BY_POLICY: Final = re.compile(r"exceeded quota|admission webhook .* denied the request", re.IGNORECASE)
+"""What Kubernetes answers with 403, as to a missing right, where a right would not help.
+
+Sources: Kubernetes' plugin ResourceQuota and its webhooks' `ToStatusErr`.
+"""
+
+_BEING_TERMINATED: Final = "because it is being terminated"
+"""Of a namespace, in a 403 too: its instances are about to go. Source: Kubernetes' plugin NamespaceLifecycle."""
+
+
 def aws_code(error: BaseException) -> str | None:
     """Return AWS's code of `error`, such as `ResourceNotFoundException`; None when it is no answer of AWS."""
     if isinstance(error, ClientError):
@@ -175,6 +191,11 @@ def _classify_kubernetes(error: ApiServerError) -> Failure:
             return Failure(
                 "RefusedByKubernetes", f"{error}. Correct the spec; it is tried again when it changes.", True
             )
+        case 403 if _BEING_TERMINATED in str(error):
+            return Failure("Waiting", f"{error}; it is tried again.", broken=False)
+        case 403 if _FORBIDDEN_BY_POLICY.search(str(error)):
+            remedy = "Change the quota or the policy, or what it forbids in the spec"
+            return Failure("RefusedByKubernetes", f"{error}. {remedy}; it is tried again.")
         case 401 | 403:
             return Failure("AccessDenied", f"{error}. Give the operator's service account the right.")
         case 404 | 409 | 429:
@@ -191,6 +212,13 @@ def classify(error: BaseException) -> Failure:
         return _classify_kubernetes(error)
     if isinstance(error, LeaseLostError):
         return Failure("Waiting", f"{error}; another replica goes on.", broken=False)
+    if isinstance(error, (NoCredentialsError, PartialCredentialsError)):
+        # A pod is given its role when it starts.
+        remedy = "Give the operator's service account its IAM role (EKS Pod Identity), and restart its pods"
+        return Failure("AccessDenied", f"{error}. {remedy}.")
+    if isinstance(error, ParamValidationError):
+        # botocore knows AWS's own bounds and does not even send what breaks them.
+        return Failure("RefusedByAWS", f"{error}. Correct the spec; it is tried again when it changes.", True)
     if isinstance(error, BotoCoreError):
         return Failure("AWSUnreachable", f"{type(error).__name__}: {error}; it is tried again.", broken=False)
     return Failure("InternalError", f"{type(error).__name__}: {error}. Please report it; it is tried again.")

@@ -31,6 +31,9 @@ COMMON_PACKAGES: Final = ("chromium", "iproute2")
 CHROMIUM_VARIABLE: Final = "RECALL_CHROMIUM"
 """Environment variable with the path of a browser like Chromium that is there already."""
 
+CHROMIUM_PATH: Final = "/usr/bin/chromium"
+"""Where the browser is when the variable names none."""
+
 OLDEST_GO: Final = (1, 26)
 
 
@@ -39,18 +42,21 @@ class PackageError(Exception):
 
 
 def missing(*, docker: bool) -> list[str]:
-    """Return the Debian packages that are needed and not installed.
+    """Return the Debian packages that are needed and not installed; none on another Linux with Docker.
 
     Args:
         docker: Whether Docker answers; then kind brings what a node needs.
 
     Raises:
-        PackageError: this is no Debian.
+        PackageError: this is no Debian, and there is no Docker or a program that the stack needs beside it is missing.
     """
     wanted = sorted({*COMMON_PACKAGES, *(() if docker else NODE_PACKAGES)})
     if os.environ.get(CHROMIUM_VARIABLE):
         wanted.remove("chromium")
     if shutil.which("dpkg-query") is None:
+        if docker:
+            _require_programs()
+            return []
         raise PackageError(
             "without Docker the stack needs Debian 12 and its packages, and this is no Debian: start Docker, or name a "
             "cluster that runs on this machine with RECALL_KUBE_CONTEXT"
@@ -58,6 +64,18 @@ def missing(*, docker: bool) -> list[str]:
     command = ["dpkg-query", "--show", "--showformat=${Package} ${db:Status-Status}\n", *wanted]
     shown = subprocess.run(command, capture_output=True, text=True, check=False).stdout
     return not_installed(wanted, shown)
+
+
+def _require_programs() -> None:
+    """Raise PackageError unless the programs are there that `COMMON_PACKAGES` brings on Debian."""
+    absent = []
+    if shutil.which("ip") is None:
+        absent.append("iproute2, for the program ip")
+    browser = os.environ.get(CHROMIUM_VARIABLE, CHROMIUM_PATH)
+    if shutil.which(browser) is None:
+        absent.append(f"Chromium, for {browser} (or name a browser like it in {CHROMIUM_VARIABLE})")
+    if absent:
+        raise PackageError(f"install with this machine's package manager: {'; '.join(absent)}")
 
 
 def not_installed(wanted: Sequence[str], shown: str) -> list[str]:

@@ -184,6 +184,26 @@ def test_versions_of_go_are_read(shown: str, expected: tuple[int, int]) -> None:
     assert packages.go_version(shown) == expected
 
 
+@pytest.mark.parametrize(
+    ("there", "asked_for"),
+    [
+        ({"ip", "/usr/bin/chromium"}, None),
+        ({"ip"}, "Chromium, for /usr/bin/chromium"),
+        ({"/usr/bin/chromium"}, "iproute2, for the program ip"),
+    ],
+)
+def test_any_linux_with_docker_will_do(there: set[str], asked_for: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packages.shutil, "which", lambda name: name if name in there else None)
+    monkeypatch.delenv(packages.CHROMIUM_VARIABLE, raising=False)
+    if asked_for is None:
+        assert packages.missing(docker=True) == []
+    else:
+        with pytest.raises(packages.PackageError, match=asked_for):
+            packages.missing(docker=True)
+    with pytest.raises(packages.PackageError, match="without Docker"):
+        packages.missing(docker=False)
+
+
 def test_a_browser_of_ones_own_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     def nothing_installed(*_: Any, **__: Any) -> subprocess.CompletedProcess[str]:
         return subprocess.CompletedProcess([], 1, "", "")

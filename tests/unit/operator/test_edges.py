@@ -8,7 +8,7 @@ import urllib.request
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from botocore.exceptions import ConnectTimeoutError
+from botocore.exceptions import ConnectTimeoutError, NoCredentialsError, ParamValidationError
 
 from recall_operator.errors import ApiServerError, classify
 from recall_operator.kubernetes.cache import OWNED_KINDS, KubernetesCache
@@ -22,6 +22,12 @@ from tests.unit.operator.fakes import FakeKubernetes, World
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+QUOTA = 'services "beta-api" is forbidden: exceeded quota: small, requested: services=1, used: services=5'
+WEBHOOK = 'admission webhook "validation.gatekeeper.sh" denied the request: [images] registry is not allowed'
+TERMINATING = (
+    'configmaps "beta-api" is forbidden: unable to create new content in namespace blue because it is being terminated'
+)
 
 
 @pytest.mark.parametrize(
@@ -38,8 +44,13 @@ if TYPE_CHECKING:
         (refused("LimitExceeded", operation="CreateRole"), "QuotaExceeded", False, True),
         (refused("ResourceLimitExceededException"), "QuotaExceeded", False, True),
         (ConnectTimeoutError(endpoint_url="x"), "AWSUnreachable", False, False),
+        (NoCredentialsError(), "AccessDenied", False, True),
+        (ParamValidationError(report="Invalid length for parameter DomainName"), "RefusedByAWS", True, True),
         (ApiServerError(422, "Invalid", "spec.replicas"), "RefusedByKubernetes", True, True),
         (ApiServerError(403, "Forbidden", "no"), "AccessDenied", False, True),
+        (ApiServerError(403, "Forbidden", QUOTA), "RefusedByKubernetes", False, True),
+        (ApiServerError(403, "Forbidden", WEBHOOK), "RefusedByKubernetes", False, True),
+        (ApiServerError(403, "Forbidden", TERMINATING), "Waiting", False, False),
         (ApiServerError(409, "Conflict", "again"), "Waiting", False, False),
         (ApiServerError(503, "", "away"), "KubernetesUnavailable", False, False),
         (KeyError("x"), "InternalError", False, True),

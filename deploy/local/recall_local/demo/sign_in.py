@@ -13,12 +13,12 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 from playwright.sync_api import sync_playwright
 
 from recall_local import loopback
-from recall_local.packages import CHROMIUM_VARIABLE
+from recall_local.packages import CHROMIUM_PATH, CHROMIUM_VARIABLE
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-CHROMIUM = os.environ.get(CHROMIUM_VARIABLE, "/usr/bin/chromium")
+CHROMIUM = os.environ.get(CHROMIUM_VARIABLE, CHROMIUM_PATH)
 CHROMIUM_ARGUMENTS = (
     "--no-sandbox",  # the stack runs as root, where Chromium refuses its sandbox
     "--disable-gpu",
