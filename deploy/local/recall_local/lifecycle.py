@@ -250,10 +250,12 @@ def down(stack: Stack, *, erase: bool = False) -> None:
     """
     steps = Steps()
     with steps.step(f"stop stack “{stack.name}”", log=stack.logs, remedy="run `make down` again"):
-        choose(stack).down()
+        cluster = choose(stack)
+        cluster.down()
         processes.stop_all(stack)
     if erase:
         with steps.step("erase everything that it keeps", remedy=f"delete {stack.state} yourself"):
+            cluster.erase()
             stack.remove()
     else:
         steps.console.print(f"Memories and instances are kept in {stack.state}", soft_wrap=True, markup=False)

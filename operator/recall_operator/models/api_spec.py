@@ -9,8 +9,8 @@ from pydantic import Field
 
 from recall_operator.models.base import Quantity, ResourceModel, validations
 
-Cidr = Annotated[str, Field(min_length=9, max_length=43, pattern=r"^[0-9a-fA-F.:]+/[0-9]{1,3}$")]
-"""A range of addresses, such as 10.0.0.0/16."""
+Cidr = Annotated[str, Field(min_length=4, max_length=43, pattern=r"^[0-9a-fA-F.:]+/[0-9]{1,3}$")]
+"""A range of addresses, such as 10.0.0.0/16 or fd00::/8; the shortest is ::/0."""
 
 
 class RouteKind(StrEnum):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import tomllib
 from pathlib import Path
@@ -13,7 +14,7 @@ import yaml
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from recall_local import packages
+from recall_local import lifecycle, packages
 from recall_local.cluster import certificates, cgroups, choose, configuration, existing, kind, node_binary
 from recall_local.cluster.base import ClusterError
 from recall_local.stack import Stack
@@ -150,6 +151,34 @@ def test_a_changed_source_is_another_version_of_the_binary(tmp_path: Path) -> No
     before = node_binary.version(tmp_path)
     (tmp_path / "main.go").write_text("changed")
     assert node_binary.version(tmp_path) != before
+
+
+def test_erasing_a_stack_of_kinds_erases_its_objects_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # They are in the node's container, not in the stack's folder.
+    containers = {"recall-unit-control-plane", "recall-unit2-control-plane"}
+
+    def docker(*words: str) -> str:
+        match words:
+            case ("docker", "ps", "--all", "--quiet", "--filter", wanted):
+                return "\n".join(name for name in containers if re.search(wanted.removeprefix("name="), name))
+            case ("docker", "ps", *_):
+                return ""
+            case ("docker", "rm", "--force", "--volumes", name):
+                containers.remove(name)
+        return ""
+
+    monkeypatch.setattr(kind, "_run", docker)
+    monkeypatch.setattr(kind.network, "remove", lambda _: None)
+    stack = Stack("unit", 3, 8080, tmp_path / "unit", tmp_path)
+    stack.state.mkdir()
+    monkeypatch.setattr(lifecycle, "choose", kind.Kind)
+    lifecycle.down(stack)
+    assert len(containers) == 2
+    lifecycle.down(stack, erase=True)
+    assert containers == {"recall-unit2-control-plane"}
+    assert not stack.state.exists()
+    stack.state.mkdir()
+    lifecycle.down(stack, erase=True)
 
 
 def test_kind_creates_a_cluster_of_the_stacks_name(tmp_path: Path) -> None:

@@ -57,6 +57,9 @@ class Cluster(Protocol):
     def down(self) -> None:
         """Stop it, keeping its objects for the next `up`; nothing else of it stays."""
 
+    def erase(self) -> None:
+        """Delete what `down` kept of it outside of the stack's own folder, which goes by itself."""
+
     def load_image(self, archive: Path, reference: str) -> None:
         """Make the image `reference`, in the docker-archive file `archive`, known to the node."""
 

@@ -85,6 +85,9 @@ class Existing:
         if any(link.get("addr_info") for link in json.loads(shown)):
             _run(["ip", "address", "delete", f"{POD_IDENTITY_ADDRESS}/32", "dev", "lo"])
 
+    def erase(self) -> None:
+        """Nothing: the cluster is somebody's, and they may look after what was installed in it."""
+
     def load_image(self, archive: Path, reference: str) -> None:  # noqa: ARG002 - the archive holds it
         """Import the image with the command in RECALL_IMAGE_IMPORT, by default that of k3s."""
         _run(import_command(os.environ.get(IMPORT_VARIABLE) or DEFAULT_IMPORT, archive))

@@ -85,6 +85,11 @@ class Kind:
         if _run("docker", "ps", "--quiet", "--filter", f"name=^{self._container}$"):
             _run("docker", "stop", self._container)
 
+    def erase(self) -> None:
+        """Delete the node's container with its volumes, which is all that kind knows of a cluster."""
+        if _run("docker", "ps", "--all", "--quiet", "--filter", f"name=^{self._container}$"):
+            _run("docker", "rm", "--force", "--volumes", self._container)
+
     def load_image(self, archive: Path, reference: str) -> None:  # noqa: ARG002 - kind reads it from the archive
         """Import the image into the node."""
         _run(

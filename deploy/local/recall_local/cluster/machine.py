@@ -102,6 +102,9 @@ class Machine:
             processes.stop_all(self._stack)
             network.remove(self._stack)
 
+    def erase(self) -> None:
+        """Nothing: all of it is in the stack's folder."""
+
     def load_image(self, archive: Path, reference: str) -> None:
         """Import the image into the node's containerd, unless it has it.
 

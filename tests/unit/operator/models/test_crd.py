@@ -85,3 +85,12 @@ def test_examples_are_read_by_the_models() -> None:
     texts = [path.read_text() for path in sorted((ROOT / "deploy/examples").glob("*.yaml"))]
     specs = [RecallInstanceSpec.model_validate(yaml.safe_load(text)["spec"]) for text in texts]
     assert {spec.hostname for spec in specs} >= {"beta.recall.localhost", "staging.recall.localhost"}
+
+
+@pytest.mark.parametrize("cidr", ["::/0", "fd00::/8", "0.0.0.0/0", "2001:0db8:0000:0000:0000:0000:0000:0001/128"])
+def test_ranges_of_either_kind_of_address_are_taken(cidr: str) -> None:
+    field = schema()["properties"]["spec"]["properties"]["api"]["properties"]["networkPolicy"]["properties"]
+    items = field["allowedCidrs"]["items"]
+    assert items["minLength"] <= len(cidr) <= items["maxLength"]
+    api = {"networkPolicy": {"allowedCidrs": [cidr]}}
+    assert RecallInstanceSpec.model_validate({"hostname": "beta.example.org", "api": api}).api.network_policy
