@@ -12,7 +12,7 @@ from recall_api.chat.model import Citation, Turn
 from recall_api.identifiers import ConversationId, MessageId
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
     from datetime import datetime
 
     from recall_api.chat.proposals import Proposal
@@ -137,8 +137,11 @@ def title_of(text: str) -> str:
     return line if len(line) <= TITLE_LENGTH else line[: TITLE_LENGTH - 1].rstrip() + "\u2026"
 
 
-def history(newest_first: Iterable[Message]) -> tuple[Turn, ...]:
-    """Return what a model is told of a conversation: its newest whole exchanges, in their order."""
+def history(newest_first: Iterable[Message], kept_from: Collection[MemoryId] = ()) -> tuple[Turn, ...]:
+    """Return what a model is told of a conversation: its newest whole exchanges, in their order.
+
+    Answers that were given a memory which must be `kept_from` the model may repeat it, and are left out.
+    """
     turns: list[Turn] = []
     answer: AnswerMessage | None = None
     characters = 0
@@ -146,7 +149,11 @@ def history(newest_first: Iterable[Message]) -> tuple[Turn, ...]:
         if isinstance(message, AnswerMessage):
             answer = message
         elif answer is not None and answer.id == answer_to(message.id):
-            if answer.status is Status.BLOCKED or not answer.text.strip():
+            if (
+                answer.status is Status.BLOCKED
+                or not answer.text.strip()
+                or any(found in kept_from for found in answer.recalled)
+            ):
                 continue
             characters += len(message.text) + len(answer.text)
             if characters > HISTORY_CHARACTERS or len(turns) >= HISTORY_MESSAGES:

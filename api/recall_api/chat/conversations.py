@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from recall_api.chat.conversation import (
     HISTORY_CHARACTERS,
+    AnswerMessage,
     AskedMessage,
     Conversation,
     Decision,
@@ -19,10 +20,12 @@ from recall_api.chat.conversation import (
     question_of,
 )
 from recall_api.errors import ProblemError, invalid, not_found
-from recall_api.identifiers import ULID_PATTERN, ConversationId, MessageId
+from recall_api.identifiers import ULID_PATTERN, ConversationId, MemoryId, MessageId
 from recall_api.memories.model import MemoryContent, Source
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from recall_api.chat.model import Turn
     from recall_api.chat.repository import ConversationRepository
     from recall_api.identifiers import UserId
@@ -92,9 +95,9 @@ class ConversationService:
             raise not_found("conversation")
 
     async def place(
-        self, user_id: UserId, conversation_id: ConversationId | None, replaces: str | None, text: str
+        self, user_id: UserId, conversation_id: ConversationId | None, replaces: str | None, text: str, model: str
     ) -> tuple[Place, tuple[Turn, ...]]:
-        """Return where the question `text` will be kept, and what was said before it.
+        """Return where the question `text` will be kept, and what `model` is told of what was said before it.
 
         Raises:
             ProblemError: 404 when there is no such conversation; 422 when it has no such message to replace.
@@ -120,7 +123,13 @@ class ConversationService:
             same = old.proposals if old.text == text else None
             place = Place(conversation_id, is_new=False, replaces=tuple(later), proposals=same)
             said = await self._said(user_id, conversation_id, before)
-        return place, history(said)
+        return place, history(said, await self._kept_from(user_id, model, said))
+
+    async def _kept_from(self, user_id: UserId, model: str, said: Iterable[Message]) -> frozenset[MemoryId]:
+        """Return the memories of earlier answers, by whichever model, that `model` must not be told."""
+        recalled = {found for message in said if isinstance(message, AnswerMessage) for found in message.recalled}
+        memories = await self._memories.get_many(user_id, sorted(recalled))
+        return frozenset(found for found, memory in memories.items() if memory.content.is_kept_from(model))
 
     async def _said(self, user_id: UserId, conversation_id: ConversationId, before: MessageId | None) -> list[Message]:
         """Return what was said before a message, the newest first, as much as a model is told."""

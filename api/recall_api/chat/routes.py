@@ -60,7 +60,7 @@ async def chat(body: ChatRequest, user: CurrentUser, request: Request, service: 
     if not body.incognito:
         conversations = cast("ConversationService", request.app.state.conversations)
         conversation_id = conversation_id_of(body.conversation_id) if body.conversation_id is not None else None
-        place, before = await conversations.place(user.user_id, conversation_id, body.replaces, body.message)
+        place, before = await conversations.place(user.user_id, conversation_id, body.replaces, body.message, model)
         turns = (*before, *turns)
     question = Question(turns, model, body.max_memories if body.memory else 0, place, inference)
     prepared = await service.prepare(user.user_id, question)

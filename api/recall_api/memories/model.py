@@ -54,6 +54,10 @@ class MemoryContent:
     never_send_to: tuple[str, ...] = ()
     """Models that must not be told this memory; `*` stands for all."""
 
+    def is_kept_from(self, model: str) -> bool:
+        """Say whether `model` must not be told this."""
+        return "*" in self.never_send_to or model in self.never_send_to
+
     @cached_property
     def content_hash(self) -> str:
         """What two memories share when they say the same: SHA-256 of the text, whatever its spacing or encoding."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from tests.integration.api.test_chat import answer_of, ask, faults, named
+from tests.integration.api.test_chat import CITING, MARKING, answer_of, ask, faults, named
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -129,6 +129,23 @@ def test_what_was_said_of_an_answer_that_broke_off_is_kept(
     assert answer["text"]
     usage = eventually(lambda: (found := user.get("/v1/usage").json())["estimatedMicroDollars"] and found)
     assert answer["costMicroDollars"] == usage["spentMicroDollars"] > 0
+
+
+def test_another_model_is_not_told_what_an_answer_made_of_a_memory_that_it_must_not_know(user: httpx.Client) -> None:
+    text = "The spare key hangs behind the blue clock in the attic."
+    memory = user.post("/v1/memories", json={"text": text, "neverSendTo": [MARKING]}).json()
+
+    def tokens_told(model: str) -> int:
+        events = ask(user, "Where is the spare key?", model=CITING)
+        assert [found["id"] for found in named(events, "recalled")[0]["memories"]] == [memory["id"]]
+        more = ask(user, "Thank you.", conversationId=started(events)["conversationId"], model=model, memory=False)
+        used = named(more, "done")[0]["usage"]
+        return int(used["inputTokens"])
+
+    alone = ask(user, "Thank you.", model=MARKING, memory=False)
+    assert tokens_told(MARKING) == named(alone, "done")[0]["usage"]["inputTokens"]
+    user.patch(f"/v1/memories/{memory['id']}", json={"neverSendTo": []})
+    assert tokens_told(MARKING) > named(alone, "done")[0]["usage"]["inputTokens"]
 
 
 def test_a_question_asked_again_in_two_windows_is_counted_as_it_is_kept(

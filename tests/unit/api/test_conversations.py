@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import pytest
@@ -24,7 +25,7 @@ from recall_api.chat.conversation import (
 from recall_api.chat.model import Turn
 from recall_api.chat.prompt import converse_request
 from recall_api.chat.proposals import MAX_LENGTH, MAX_PROPOSALS, proposals
-from recall_api.identifiers import MessageId
+from recall_api.identifiers import MemoryId, MessageId
 from recall_api.models.registry import LEAST, capabilities
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
@@ -48,6 +49,15 @@ def test_ids_of_an_exchange_are_neighbours() -> None:
 def test_a_model_is_told_whole_exchanges_in_order_and_nothing_blocked() -> None:
     told = history([*exchange(3), *exchange(2, status=Status.BLOCKED), *exchange(1)])
     assert told == (Turn("user", "q1"), Turn("assistant", "a1"), Turn("user", "q3"), Turn("assistant", "a3"))
+
+
+def test_a_model_is_told_no_answer_that_was_given_a_memory_it_must_not_know() -> None:
+    secret, plain = MemoryId("1" * 26), MemoryId("2" * 26)
+    (answer, asked), rest = exchange(2), exchange(1)
+    assert isinstance(answer, AnswerMessage)
+    given_one = replace(answer, recalled=(plain, secret))
+    assert history([given_one, asked, *rest], {secret}) == (Turn("user", "q1"), Turn("assistant", "a1"))
+    assert len(history([given_one, asked, *rest], {MemoryId("3" * 26)})) == 4
 
 
 @given(st.lists(st.integers(1, 60_000), max_size=12))
