@@ -163,6 +163,8 @@ def create_app(settings: Settings, metrics: Metrics | None = None) -> FastAPI:
         version=__version__,
         lifespan=lifespan,
         redoc_url=None,
+        # It would point to http:// (the load balancer ends TLS), and clients would send there what users wrote.
+        redirect_slashes=False,
         # FastAPI's own spans hold whole addresses, with what users look for: see `tracing`.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )

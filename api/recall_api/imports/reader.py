@@ -25,6 +25,10 @@ MAX_ZIP_BYTES: Final = 25_165_824
 ZIPS_AT_ONCE: Final = 2
 MAX_UNPACKED_BYTES: Final = 536_870_912
 """What one ZIP may unpack to, so that a small one can't keep a pod busy for hours."""
+MAX_ZIP_FILES: Final = 20_000
+"""Files of one ZIP: its table of contents is read whole, at some ten times its size."""
+_ZIP_ENTRY: Final = b"PK\x01\x02"
+"""Before each file in the table of contents. Source: PKWARE's APPNOTE.TXT, 4.3.12."""
 MAX_TEXT_BYTES: Final = 16_777_216
 """The longest text in an export of chats: a parser holds it whole."""
 IN_MEMORY_BYTES: Final = 1_048_576
@@ -68,18 +72,24 @@ class Reader:
     async def _from_zip(self, kind: ImportFormat, body: AsyncIterator[bytes]) -> AsyncIterator[formats.Found]:
         async with self._zips:
             with tempfile.SpooledTemporaryFile(IN_MEMORY_BYTES) as file:
-                size = 0
+                size, files, before = 0, 0, b""
                 async for chunk in body:
                     size += len(chunk)
                     if size > MAX_ZIP_BYTES:
-                        raise ProblemError(
-                            413, "too-large", "Request too large", f"A ZIP may have {MAX_ZIP_BYTES:,} bytes; unpack it."
-                        )
+                        raise _too_large(f"A ZIP may have {MAX_ZIP_BYTES:,} bytes; unpack it.")
+                    files += (before + chunk).count(_ZIP_ENTRY)
+                    if files > MAX_ZIP_FILES:
+                        raise _too_large(f"A ZIP may have {MAX_ZIP_FILES:,} files; send parts of it.")
+                    before = (before + chunk)[1 - len(_ZIP_ENTRY) :]
                     await asyncio.to_thread(file.write, chunk)
                 found = _from_file(kind, file)
                 while step := await asyncio.to_thread(lambda: list(itertools.islice(found, STEP))):
                     for candidate in step:
                         yield candidate
+
+
+def _too_large(detail: str) -> ProblemError:
+    return ProblemError(413, "too-large", "Request too large", detail)
 
 
 def _unreadable(kind: ImportFormat) -> ProblemError:
@@ -159,7 +169,7 @@ def _from_file(kind: ImportFormat, file: IO[bytes]) -> Iterator[formats.Found]:
     with _as_problem(kind), zipfile.ZipFile(file) as archive:
         members = [member for member in archive.infolist() if not member.is_dir()]
         if sum(member.file_size for member in members) > MAX_UNPACKED_BYTES:
-            raise ProblemError(413, "too-large", "Request too large", "The ZIP unpacks to too much; send parts of it.")
+            raise _too_large("The ZIP unpacks to too much; send parts of it.")
         if kind.is_chat:
             member = next((m for m in members if PurePosixPath(m.filename).name == "conversations.json"), None)
             if member is None:

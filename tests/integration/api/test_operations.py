@@ -30,7 +30,9 @@ def test_a_web_page_learns_how_to_sign_in(pod: Any, instance: Any) -> None:
     assert config["defaultModel"] == config["models"][0]
 
 
-@pytest.mark.parametrize("path", ["/", "/v1", "/v1/memories/a/b", "/metrics", "/admin", "/v1/../etc/passwd"])
+@pytest.mark.parametrize(
+    "path", ["/", "/v1", "/v1/memories/a/b", "/metrics", "/admin", "/v1/../etc/passwd", "/v1/memories/", "/v1/mcp/"]
+)
 def test_what_is_not_there_is_a_problem(pod: Any, path: str) -> None:
     with pod.client() as anybody:
         answer = anybody.get(path)

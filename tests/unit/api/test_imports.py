@@ -18,7 +18,7 @@ from recall_api.exports.formats import to_markdown, to_ndjson
 from recall_api.identifiers import MemoryId
 from recall_api.imports.chats import MOST_VALUES, proposals
 from recall_api.imports.formats import Candidate, Found, Rejected
-from recall_api.imports.reader import MAX_TEXT_BYTES, Reader
+from recall_api.imports.reader import MAX_TEXT_BYTES, MAX_ZIP_FILES, Reader
 from recall_api.imports.schemas import ImportFormat
 from recall_api.imports.service import draft_of
 from recall_api.memories.model import Draft, Memory, MemoryContent, Source
@@ -147,6 +147,15 @@ async def test_a_conversation_that_would_fill_the_memory_is_left_out_and_the_oth
         tracemalloc.stop()
     assert [(one.line, type(one).__name__) for one in found] == [(1, "Candidate"), (2, "Rejected"), (4, "Candidate")]
     assert most < 60_000_000
+
+
+@pytest.mark.parametrize("size", [65_536, 7])
+async def test_a_zip_of_very_many_files_is_refused_before_its_contents_are_read(size: int) -> None:
+    entry = zipped(a_md="x")
+    entry = entry[entry.index(b"PK\x01\x02") : entry.index(b"PK\x05\x06")]
+    with pytest.raises(ProblemError) as refused:
+        await read(ImportFormat.MARKDOWN, b"PK" + entry * (MAX_ZIP_FILES + 1), size)
+    assert refused.value.status == 413
 
 
 @pytest.mark.parametrize("packed", [False, True])
