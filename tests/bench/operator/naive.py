@@ -64,7 +64,12 @@ def register(platform: Platform, resync_seconds: float) -> None:
     clients = Clients(DirectAws(platform.aws.region), KubernetesApi())
 
     async def make(body: kopf.Body, patch: kopf.Patch) -> None:
-        PASSES.inc()
+        try:
+            await one_pass(body, patch)
+        finally:
+            PASSES.inc()
+
+    async def one_pass(body: kopf.Body, patch: kopf.Patch) -> None:
         instance = RecallInstance.model_validate({"metadata": dict(body["metadata"]), "spec": dict(body["spec"])})
         metadata = instance.metadata
         owner = Owner(platform.cluster.name, metadata.namespace, metadata.name, metadata.uid)
