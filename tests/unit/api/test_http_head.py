@@ -62,6 +62,7 @@ async def test_a_connection_without_a_head_is_closed_when_it_is_idle_for_long(da
         writer.write(data)
         with suppress(ConnectionError):  # it was closed before all was read
             await reader.read()
+        assert reader.at_eof() or reader.exception()
 
 
 async def test_an_answer_takes_its_time_whatever_is_sent_meanwhile() -> None:
